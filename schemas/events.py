@@ -62,7 +62,9 @@ class PromptEvent:
     confidence: Annotated[Share | None, Meta(description="absent counts as 0")] = None
     variants: Annotated[int, Meta(ge=1, le=200)] = 1
     deadline: Moment | None = None
-    budget_usd: Annotated[Dollars | None, Meta(description="for each final, hosted calls and our machines")] = None
+    budget_usd: Annotated[
+        Dollars | None, Meta(description="for each final, hosted calls and our machines")
+    ] = None
     campaign: Annotated[str, Meta(max_length=200)] = ""
 
 
@@ -81,7 +83,7 @@ class Asset:
     """A picture by claim check: fetch `uri`, verify `sha256`."""
 
     uri: Annotated[str, Meta(min_length=1, max_length=2_000)]
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
     media_type: Annotated[str, Meta(max_length=100)]
     bytes: Annotated[int, Meta(ge=0)]
     width: Annotated[int, Meta(ge=0)] = 0

@@ -1,10 +1,10 @@
 """What an engine is: one method, and the errors it may answer with.
 
-    EngineError
-    ├── Transient      the same call may work later
-    ├── Refused        the provider will not draw this; another engine may
-    ├── Unsupported    this engine cannot do what was asked; the text says what it can
-    └── Broken         the engine answered with something that is no picture
+EngineError
+├── Transient      the same call may work later
+├── Refused        the provider will not draw this; another engine may
+├── Unsupported    this engine cannot do what was asked; the text says what it can
+└── Broken         the engine answered with something that is no picture
 """
 
 from __future__ import annotations
@@ -65,8 +65,11 @@ class Picture:
 class Engine(Protocol):
     """Draws one picture. Safe to call concurrently from one event loop; never blocks it."""
 
-    async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
+    async def render(self, spec: Spec, *, background: bytes | None = None, key: str = "") -> Picture:
         """Draws `spec`, over `background` (PNG, sRGB) where the engine composes.
+
+        `key` names this piece of work (the render id): an engine whose server can tell a repeated
+        request from a new one passes it on.
 
         Raises:
             EngineError: one of the four kinds above.

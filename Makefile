@@ -1,0 +1,44 @@
+# Thin: every target is one command a person could type.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help install demo test lint chaos clean
+
+help:
+	@echo "make demo   install what is needed, then prompts in, scored posters out (out/demo)"
+	@echo "make test   install what is needed, then lint, types, arrows and every test"
+	@echo "make chaos  kill the demo ten times at random and count its finals (docs/reliability.md)"
+	@echo "make clean  remove the virtual environment and all output"
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"glyphstream needs Python 3.11 or newer; {sys.executable} is {v[0]}.{v[1]}. Say: make PYTHON=/path/to/python3.11")'
+	@echo "==> virtual environment in $(VENV), pinned dependencies (torch among them: about 5 GB, 2 to 3 minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(READY)
+
+demo: $(READY)
+	@echo "==> demo: broker, engines and stages on this machine"
+	@$(BIN)/glyphstream demo
+
+lint: $(READY)
+	@echo "==> ruff, mypy, import-linter"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint
+	@echo "==> tests, on a real Apache Kafka, $(WORKERS) at a time"
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+chaos: $(READY)
+	@$(BIN)/python -m tests.chaos.kill_demo --kills 10
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

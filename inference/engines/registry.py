@@ -1,0 +1,193 @@
+"""The engines at hand: which one answers to a name here and today, built late and owned in one place."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from inference.engines.base import Engine
+from inference.engines.entries import (
+    EngineGone,
+    Entry,
+    Field,
+    Price,
+    Registry,
+    RegistryError,
+    UnknownEngine,
+    load_registry,
+)
+
+__all__ = [
+    "EngineGone",
+    "EngineUnavailable",
+    "Engines",
+    "Entry",
+    "Price",
+    "Registry",
+    "RegistryError",
+    "Resolved",
+    "UnknownEngine",
+    "load_registry",
+]
+
+# Placeholders of the right order, for a rented GPU and a rented core: set your own.
+USD_PER_GPU_HOUR = 2.0
+USD_PER_CPU_HOUR = 0.05
+
+
+class EngineUnavailable(LookupError):
+    """The engine cannot be called here and nothing stands in; the text says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The engine that will really draw for `name`, and why it is that one."""
+
+    name: str
+    entry: Entry
+    reason: str
+    emulated: bool = False
+
+    @property
+    def model(self) -> str:
+        """The model a picture is asked of; never the real one's name where the emulator draws."""
+        return f"emulator:{self.entry.name}" if self.emulated else self.entry.model
+
+
+class Engines:
+    """Builds engines when they are first asked for, and owns them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        today: Callable[[], dt.date],
+        emulator_url: str | None = None,
+        render_url: str | None = None,
+        usd_per_cpu_hour: float = USD_PER_CPU_HOUR,
+        usd_per_gpu_hour: float = USD_PER_GPU_HOUR,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """`emulator_url` is the emulator's base address; `render_url` is where `http_render` posts to."""
+        self.registry = registry
+        self._today = today
+        self._emulator_url = emulator_url
+        self._render_url = render_url
+        self._usd_per_cpu_hour = usd_per_cpu_hour
+        self._usd_per_gpu_hour = usd_per_gpu_hour
+        self._environ = environ
+        self._built: dict[tuple[str, bool], Engine] = {}
+        self._open = AsyncExitStack()
+        self._adapters: dict[str, Callable[[Entry], Engine]] = {
+            "layout": self._layout,
+            "http_render": self._http_render,
+        }
+
+    def resolve(self, name: str) -> Resolved:
+        """Follows `name` to a living engine, and to the emulator where that cannot be called here.
+
+        Raises:
+            UnknownEngine, EngineGone
+            EngineUnavailable: it cannot be called here and no emulator runs.
+        """
+        trail = self.registry.trail(name, today=self._today())
+        entry = trail[-1]
+        ended = [f"{dead.name} ended on {dead.not_after}; {dead.successor} follows it" for dead in trail[:-1]]
+        missing = self._missing(entry)
+        if missing is None:
+            return Resolved(name, entry, "; ".join(ended))
+        if self._emulator_url is None or not entry.stands_in:
+            stand_in = "" if not entry.stands_in else "; or run the emulator and set GLYPHSTREAM_EMULATOR_URL"
+            raise EngineUnavailable("; ".join([*ended, f"{entry.name}: {missing}"]) + stand_in)
+        return Resolved(name, entry, "; ".join([*ended, f"{missing}; the emulator stands in"]), emulated=True)
+
+    def engine(self, name: str) -> Engine:
+        """The engine that draws for `name` now.
+
+        Raises:
+            UnknownEngine, EngineGone, EngineUnavailable
+        """
+        return self.engine_for(self.resolve(name))
+
+    def engine_for(self, resolved: Resolved) -> Engine:
+        """The one engine of this resolution, built at the first call."""
+        key = (resolved.entry.name, resolved.emulated)
+        if key not in self._built:
+            build = self._emulated if resolved.emulated else self._adapters[resolved.entry.adapter]
+            self._built[key] = engine = build(resolved.entry)
+            self._open.push_async_callback(engine.aclose)
+        return self._built[key]
+
+    async def aclose(self) -> None:
+        """Closes every engine that was built; the next call builds anew."""
+        self._built.clear()
+        await self._open.aclose()
+
+    def _missing(self, entry: Entry) -> str | None:
+        """What keeps a living engine from being called here, with the way to get it."""
+        if entry.adapter not in self._adapters:
+            return f"its adapter {entry.adapter!r} is not part of this version"
+        if entry.adapter == "http_render" and self._url_of(entry) is None:
+            return "no address is set: set GLYPHSTREAM_RENDER_URL"
+        if entry.key_env and not entry.key_optional and not self._environ.get(entry.key_env):
+            return f"no key is set: set {entry.key_env}"
+        return None
+
+    def _url_of(self, entry: Entry) -> str | None:
+        return entry.url or self._render_url
+
+    def _layout(self, entry: Entry) -> Engine:  # noqa: ARG002 adapters are all built from their entry
+        from inference.engines.layout import LayoutEngine
+
+        return LayoutEngine(usd_per_cpu_hour=self._usd_per_cpu_hour)
+
+    def _http_render(self, entry: Entry) -> Engine:
+        url = self._url_of(entry)
+        if url is None:
+            raise EngineUnavailable(f"{entry.name}: {self._missing(entry)}")
+        key = self._environ.get(entry.key_env) if entry.key_env else None
+        return self._http(entry, url=url, model=entry.model, fields=entry.fields, key=key)
+
+    def _emulated(self, entry: Entry) -> Engine:
+        url = f"{(self._emulator_url or '').rstrip('/')}/render"
+        # Seeds are sent even for engines without: a stand-in should at least be repeatable.
+        fields: tuple[Field, ...] = (*entry.fields, "seed", "engine")
+        return self._http(entry, url=url, model=f"emulator:{entry.name}", fields=fields, emulated=True)
+
+    def _http(
+        self,
+        entry: Entry,
+        *,
+        url: str,
+        model: str,
+        fields: tuple[Field, ...],
+        key: str | None = None,
+        emulated: bool = False,
+    ) -> Engine:
+        from inference.engines.http_render import HttpRenderEngine, Server
+
+        def usd(width: int, height: int, seconds: float) -> float:
+            return entry.price.of(
+                width,
+                height,
+                seconds,
+                usd_per_gpu_hour=self._usd_per_gpu_hour,
+                usd_per_cpu_hour=self._usd_per_cpu_hour,
+            )
+
+        return HttpRenderEngine(
+            Server(
+                url=url,
+                engine=entry.name,
+                model=model,
+                usd=usd,
+                fields=fields,
+                key=key,
+                timeout_s=entry.timeout_s,
+                in_flight=entry.in_flight,
+                emulated=emulated,
+            )
+        )

@@ -1,0 +1,196 @@
+"""Colours: curated palettes, and palettes grown from the colours a prompt names."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from dataclasses import dataclass
+
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Dark to light: `deep`, `mid`, `glow`; `accent` stands against all three; `paper` and `ink` set type."""
+
+    name: str
+    deep: Rgb
+    mid: Rgb
+    glow: Rgb
+    accent: Rgb
+    paper: Rgb
+    ink: Rgb
+    dark: bool = True
+
+
+def _rgb(code: str) -> Rgb:
+    return int(code[0:2], 16), int(code[2:4], 16), int(code[4:6], 16)
+
+
+def _palette(name: str, codes: str, *, dark: bool = True) -> Palette:
+    deep, mid, glow, accent, paper, ink = (_rgb(code) for code in codes.split())
+    return Palette(name, deep, mid, glow, accent, paper, ink, dark)
+
+
+PALETTES: tuple[Palette, ...] = (
+    _palette("ember", "241026 8A2846 F0743E FFC65C FFF4E3 1B0B1C"),
+    _palette("lagoon", "05232F 0E5C68 4DBFB0 FF9A62 F2FAF4 05202A"),
+    _palette("dusk", "17143F 54308A EA6C93 FFD36B FFF5EC 120F30"),
+    _palette("forest", "0F2119 27543F 93B96A F2C75B F7F5E6 0D1D15"),
+    _palette("noir", "0E0E11 2B2A30 94897A E6B84A F6F1E6 111113"),
+    _palette("brick", "2D110D 93321E E67D42 F8DDAF FFF7EA 260D09"),
+    _palette("neon", "0C0628 43148F FF3C97 2BE4E0 F4F0FF 0A0520"),
+    _palette("slate", "121B24 38506A 9FB8C6 F46C3B F5F7F9 0F171F"),
+    _palette("ice", "10305A 4A8CC4 CFE8F4 F2545B F7FBFE 0D2444", dark=False),
+    _palette("blush", "47203C C75C80 FACFCB 1F6F78 FFF8F3 3A1830", dark=False),
+    _palette("citrus", "3A2A06 F0A30A FFE394 D9432A FFFBEF 2B2006", dark=False),
+    _palette("mint", "123B36 3E9C86 CDEBDC E8604C F7FCF8 0E2F2B", dark=False),
+    _palette("sand", "3B2A1E C08A55 F0DEC0 2F6B73 FCF7EC 2E2017", dark=False),
+)
+
+_NAMED: dict[str, str] = {
+    "black": "111114", "charcoal": "2A2D34", "grey": "7C8590", "gray": "7C8590", "silver": "B4BCC4",
+    "white": "F4F2EC", "ivory": "F7F0DC", "cream": "F6EAD0", "beige": "E3D2B4", "brown": "7A4B2A",
+    "chocolate": "5A3220", "red": "D12B2B", "crimson": "B3163A", "scarlet": "E03A1E", "maroon": "701C2E",
+    "burgundy": "6B1530", "coral": "FF7A5C", "orange": "F57C1F", "amber": "FFB000", "gold": "E0AC2B",
+    "golden": "E0AC2B", "yellow": "F9CE2D", "lime": "9CCB19", "green": "2E8B46", "emerald": "12865A",
+    "olive": "76802A", "mint": "8FD9B6", "teal": "11807F", "turquoise": "2CC0B4", "cyan": "1FB5D8",
+    "blue": "2266D4", "navy": "14285A", "midnight": "141B4A", "azure": "3C93E8", "indigo": "41309A",
+    "purple": "7438AE", "violet": "7F46C8", "lavender": "B49BE0", "magenta": "C92A93", "pink": "F06FA5",
+    "rose": "E36A86", "peach": "FFB48A",
+}  # fmt: skip
+_LIGHT_WORDS = frozenset(
+    "minimal minimalist clean spring wedding airy pastel light bright daylight white breakfast bakery baby tea".split()
+)
+_DARK_WORDS = frozenset("night dark noir midnight neon moody space horror thriller cinema jazz club".split())
+_WARMTH = {
+    "ember": "sunset summer desert fire festival",
+    "lagoon": "ocean sea beach surf travel tropical",
+    "dusk": "dream synthwave music party evening",
+    "forest": "forest nature garden organic hiking mountain",
+    "noir": "noir film cinema jazz gala luxury whisky",
+    "brick": "coffee autumn rock vintage retro western",
+    "neon": "neon cyber arcade tech game club",
+    "slate": "conference business startup city urban",
+    "ice": "winter snow ski travel clinic clean",
+    "blush": "wedding beauty love rose valentine",
+    "citrus": "sale juice summer lemon market food",
+    "mint": "spring wellness yoga fresh tea",
+    "sand": "bakery museum exhibition craft coffee",
+}
+
+
+def words_of(prompt: str) -> frozenset[str]:
+    """The prompt's lower-case words, quoted texts left out: they are set, not drawn."""
+    bare = re.sub(r"\"[^\"]*\"|“[^”]*”", " ", prompt)
+    return frozenset(re.findall(r"[a-z]+", bare.lower()))
+
+
+def pick(prompt: str, rng: random.Random) -> Palette:
+    """Colours named by the prompt rule; else the curated palette its words lean to; else the seed."""
+    words = words_of(prompt)
+    ordered = [word for word in re.findall(r"[a-z]+", prompt.lower()) if word in _NAMED and word in words]
+    named = list(dict.fromkeys(ordered))
+    if named:
+        return _grown(named, dark=_wants_dark(words, named))
+    leaning = [each for each in PALETTES if words & set(_WARMTH[each.name].split())]
+    allowed = [each for each in (leaning or PALETTES) if _agrees(each, words)] or list(PALETTES)
+    return rng.choice(allowed)
+
+
+def _agrees(palette: Palette, words: frozenset[str]) -> bool:
+    if words & _DARK_WORDS:
+        return palette.dark
+    return not (words & _LIGHT_WORDS and palette.dark)
+
+
+def _wants_dark(words: frozenset[str], named: list[str]) -> bool:
+    if words & _DARK_WORDS:
+        return True
+    if words & _LIGHT_WORDS:
+        return False
+    return _lightness(_rgb(_NAMED[named[0]])) < 0.72
+
+
+def _grown(named: list[str], *, dark: bool) -> Palette:
+    colours = [_rgb(_NAMED[name]) for name in named]
+    base = colours[0]
+    second = colours[1] if len(colours) > 1 else turned(base, 28)
+    accent = colours[2] if len(colours) > 2 else colours[1] if len(colours) > 1 else turned(base, 165)
+    return Palette(
+        "+".join(named[:3]),
+        deep=lit(base, 0.2, chroma=0.6),
+        mid=lit(base, 0.42 if dark else 0.62),
+        glow=lit(second, 0.72 if dark else 0.9),
+        accent=lit(accent, 0.82 if dark else 0.52),
+        paper=lit(base, 0.975, chroma=0.18),
+        ink=lit(base, 0.17, chroma=0.5),
+        dark=dark,
+    )
+
+
+def mix(a: Rgb, b: Rgb, share: float) -> Rgb:
+    """`a` with `share` of `b`, in gamma-encoded sRGB."""
+    return (
+        round(a[0] + (b[0] - a[0]) * share),
+        round(a[1] + (b[1] - a[1]) * share),
+        round(a[2] + (b[2] - a[2]) * share),
+    )
+
+
+def lit(colour: Rgb, lightness: float, *, chroma: float = 1.0) -> Rgb:
+    """The colour at another OKLab lightness in [0, 1], its chroma scaled."""
+    _, a, b = _to_oklab(colour)
+    for shrink in (1.0, 0.85, 0.7, 0.55, 0.4, 0.25):
+        found = _from_oklab(lightness, a * chroma * shrink, b * chroma * shrink)
+        if abs(_lightness(found) - lightness) < 0.01:
+            return found
+    return _from_oklab(lightness, 0.0, 0.0)
+
+
+def turned(colour: Rgb, degrees: float) -> Rgb:
+    """The colour with its OKLab hue turned."""
+    lightness, a, b = _to_oklab(colour)
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return _from_oklab(lightness, a * c - b * s, a * s + b * c)
+
+
+def _lightness(colour: Rgb) -> float:
+    return _to_oklab(colour)[0]
+
+
+def linear(channel: float) -> float:
+    """sRGB electro-optical transfer (IEC 61966-2-1), channel in 0..255."""
+    share = channel / 255
+    return share / 12.92 if share <= 0.04045 else float(((share + 0.055) / 1.055) ** 2.4)
+
+
+def _encode(value: float) -> int:
+    value = min(1.0, max(0.0, value))
+    share = value * 12.92 if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
+    return round(share * 255)
+
+
+def _to_oklab(colour: Rgb) -> tuple[float, float, float]:
+    """Ottosson, "A perceptual color space for image processing" (2020)."""
+    r, g, b = (linear(channel) for channel in colour)
+    l = math.cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b)
+    m = math.cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b)
+    s = math.cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b)
+    return (
+        0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s,
+        1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
+        0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s,
+    )
+
+
+def _from_oklab(lightness: float, a: float, b: float) -> Rgb:
+    l = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+    m = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+    s = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+    return (
+        _encode(4.0767416621 * l - 3.3077115913 * m + 0.2309699292 * s),
+        _encode(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * s),
+        _encode(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * s),
+    )

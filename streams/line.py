@@ -1,0 +1,150 @@
+"""The line: named stages in one process, with the engines, the store and the reader they need."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from inference.assets import AssetStore
+from inference.engines.registry import Engines, Registry, load_registry
+from inference.legibility.service import OcrService
+from inference.render import RenderService
+from streams.routing.policy import policy_named
+from streams.runtime.clients import connection_options, consumer_options, producer_options
+from streams.runtime.clock import SystemClock
+from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
+from streams.runtime.errors import EXIT_UNREACHABLE, EXIT_USAGE, StageStopped
+from streams.runtime.loop import LoopOptions, StageLoop
+from streams.runtime.retry import RetryPolicy
+from streams.runtime.stage import Stage
+from streams.runtime.work import Worker
+from streams.settings import Settings
+from streams.stages.draw import DrawDeps, ListPrice
+from streams.stages.polish import polish_stage
+from streams.stages.preview import preview_stage
+from streams.stages.route import RouteDeps, route_stage
+from streams.stages.score import ScoreDeps, recorded_policy, score_stage
+
+STAGES = ("route", "preview", "polish", "score")
+
+
+async def run_line(
+    settings: Settings,
+    stages: Sequence[str] = STAGES,
+    *,
+    stop: asyncio.Event,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Runs `stages` until `stop` is set, then drains them. `ready` is called once all have joined.
+
+    Raises:
+        StageStopped: a stage cannot go on; the others are drained first.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        built = [await _build(name, settings, stack) for name in stages]
+        waiting = len(built)
+
+        def joined() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if waiting == 0 and ready is not None:
+                ready()
+
+        await _run_together([_loop(stage, settings) for stage in built], stop, joined)
+
+
+async def _run_together(loops: Sequence[StageLoop], stop: asyncio.Event, joined: Callable[[], None]) -> None:
+    tasks = [asyncio.create_task(loop.run(stop, joined)) for loop in loops]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        stop.set()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise _explained(outcome)
+
+
+def _explained(error: BaseException) -> BaseException:
+    from aiokafka.errors import KafkaConnectionError
+
+    if isinstance(error, KafkaConnectionError):
+        stopped = StageStopped(f"no broker answers: {error}", exit_code=EXIT_UNREACHABLE)
+        stopped.__cause__ = error
+        return stopped
+    return error
+
+
+def _loop(stage: Stage[Any], settings: Settings) -> StageLoop:
+    clock = SystemClock()
+    worker = Worker(
+        stage,
+        prefix=settings.topic_prefix,
+        retry=RetryPolicy(),
+        clock=clock,
+        rng=random.SystemRandom(),
+        slots=asyncio.Semaphore(settings.concurrency),
+    )
+    options = LoopOptions(
+        group=f"{settings.topic_prefix}glyphstream.{stage.name}",
+        topic=settings.topic_prefix + stage.topic.name,
+        consumer=consumer_options(settings),
+        producer=producer_options(settings),
+        connection=connection_options(settings),
+        max_in_flight=settings.max_in_flight,
+        drain_s=settings.drain_seconds,
+    )
+    return StageLoop(worker, options, clock=clock, watch=DeadLetterWatch(DeadLetterLimit()))
+
+
+async def _build(name: str, settings: Settings, stack: contextlib.AsyncExitStack) -> Stage[Any]:
+    if name == "route":
+        return route_stage(RouteDeps(policy_named(settings.policy)))
+    if name in ("preview", "polish"):
+        deps = await _draw_deps(settings, stack)
+        return preview_stage(deps) if name == "preview" else polish_stage(deps)
+    if name == "score":
+        return score_stage(await _score_deps(settings, stack))
+    raise StageStopped(f"stage {name!r} is unknown; known: {', '.join(STAGES)}", exit_code=EXIT_USAGE)
+
+
+async def _draw_deps(settings: Settings, stack: contextlib.AsyncExitStack) -> DrawDeps:
+    clock = SystemClock()
+    registry = load_registry()
+    engines = Engines(
+        registry,
+        today=_today,
+        emulator_url=settings.emulator_url or None,
+        render_url=settings.render_url or None,
+        usd_per_cpu_hour=settings.usd_per_cpu_hour,
+        usd_per_gpu_hour=settings.usd_per_gpu_hour,
+    )
+    stack.push_async_callback(engines.aclose)
+    service = RenderService(
+        engines, AssetStore.open(settings.assets), clock.monotonic, no_cache=settings.no_cache
+    )
+    return DrawDeps(service, clock, list_price(registry))
+
+
+async def _score_deps(settings: Settings, stack: contextlib.AsyncExitStack) -> ScoreDeps:
+    ocr = OcrService(settings.readers)
+    stack.push_async_callback(ocr.aclose)
+    await ocr.start()
+    return ScoreDeps(ocr, AssetStore.open(settings.assets), list_price(load_registry()), recorded_policy)
+
+
+def list_price(registry: Registry) -> ListPrice:
+    """The list price of the engine that stands behind a logical name today."""
+
+    def price(engine: str, width: int, height: int) -> float:
+        return registry.resolve(engine, today=_today()).price.list_usd(width, height)
+
+    return price
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()

@@ -1,0 +1,55 @@
+"""From one prompt to one spec for each variant in each locale."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from inference.legibility.expected import expected_texts
+from schemas.events import PromptEvent, Spec, Text
+from schemas.ids import derived_seed
+
+
+def specs(event: PromptEvent) -> Iterator[tuple[int, Spec]]:
+    """(variant, spec) in a fixed order: the first locale's variants, then the next one's.
+
+    Variant 0 keeps the seed that was asked for; every other one derives its own from it, or from
+    source and id where none was given.
+    """
+    variant = 0
+    for locale in event.locales or (event.locale,):
+        texts = expected_texts(event.prompt, texts_for(event.texts, locale))
+        for _ in range(event.variants):
+            yield variant, _spec(event, locale, texts, variant)
+            variant += 1
+
+
+def texts_for(texts: tuple[Text, ...], locale: str) -> tuple[Text, ...]:
+    """The texts of one locale, and those that name none; each then names its locale."""
+    return tuple(
+        dataclasses.replace(text, locale=text.locale or locale)
+        for text in texts
+        if text.locale is None or same_locale(text.locale, locale)
+    )
+
+
+def same_locale(a: str, b: str) -> bool:
+    return a.replace("_", "-").lower() == b.replace("_", "-").lower()
+
+
+def _spec(event: PromptEvent, locale: str, texts: tuple[Text, ...], variant: int) -> Spec:
+    asked: object = event.seed if event.seed is not None else (event.source, event.id)
+    seed = event.seed if event.seed is not None and variant == 0 else derived_seed(asked, variant)
+    return Spec(
+        prompt=event.prompt,
+        texts=texts,
+        negative_prompt=event.negative_prompt,
+        width=event.width,
+        height=event.height,
+        sampler=event.sampler,
+        steps=event.steps,
+        guidance=event.guidance,
+        seed=seed,
+        locale=locale,
+        tags=event.tags,
+    )

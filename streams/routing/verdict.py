@@ -1,0 +1,174 @@
+"""What a score leads to: accept, polish, roll again, escalate, compose, hand to a person, or stop.
+
+A pure function of what the events record and of the policy; it reads no clock (the engine stages record an
+expired deadline as an outcome) and no state, so any decision can be made again from the topic alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.events import Attempt, Legibility, Purpose, RenderJob, Status
+from streams.routing.policy import LAYOUT_ENGINE, LOCAL_ENGINES, Policy
+from streams.routing.table import is_dense, precise_engine
+
+Action = Literal["accept", "polish", "reroll", "escalate", "compose", "person", "stop"]
+Price = Callable[[str], float]
+Next = tuple[Action, str, Purpose]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`status` is set where the prompt ends here; else `engine` and `purpose` name the next job."""
+
+    action: Action
+    reason: str
+    status: Status | None = None
+    engine: str = ""
+    purpose: Purpose = "final"
+
+
+def decide_verdict(job: RenderJob, attempts: Sequence[Attempt], policy: Policy, price: Price) -> Verdict:
+    """Judges the last of `attempts` (each with its legibility filled in) made for `job`'s prompt.
+
+    `price` gives the list price in dollars of one render by a logical engine, for the budget.
+    """
+    last = attempts[-1]
+    if last.outcome == "cancelled":
+        return Verdict("stop", last.reason, status="cancelled")
+    if last.outcome == "expired":
+        return _stop(attempts, last.reason or "the deadline passed", otherwise="expired")
+    if last.outcome == "refused":
+        return _after_no_picture(job, attempts, policy, price, otherwise="refused")
+    if last.outcome == "failed" or last.legibility is None:
+        return _after_no_picture(job, attempts, policy, price, otherwise="failed")
+    return _after_picture(job, attempts, last.legibility, policy, price)
+
+
+def _after_picture(
+    job: RenderJob,
+    attempts: Sequence[Attempt],
+    reading: Legibility,
+    policy: Policy,
+    price: Price,
+) -> Verdict:
+    last = attempts[-1]
+    if reading.by_construction:
+        return _after_construction(reading, policy)
+    if any(text.verdict == "unreadable_by_reader" for text in reading.texts):
+        return Verdict("person", "no reader covers every expected text", status="needs_review")
+    if passes(reading, policy):
+        if policy.polish_winners and last.purpose in ("preview", "reroll") and last.engine in LOCAL_ENGINES:
+            engine, why = precise_engine(job.spec.tags, job.spec.texts)
+            if _affordable(engine, job, attempts, price):
+                return Verdict("polish", f"{_scored(reading)}, a winner; {why}", None, engine, "polish")
+        return Verdict("accept", _scored(reading), status="accepted")
+    following = _next_try(job, attempts, reading, policy, price)
+    if following is None:
+        return _stop(attempts, f"{_scored(reading)}; attempts or budget ran out", otherwise="best_effort")
+    action, engine, purpose = following
+    return Verdict(action, f"{_scored(reading)}, below {policy.accept_score:g}", None, engine, purpose)
+
+
+def _after_construction(reading: Legibility, policy: Policy) -> Verdict:
+    if reading.score is None:
+        return Verdict("accept", "set in true type, no reader covers it", status="accepted")
+    if reading.score >= policy.composed_score:
+        return Verdict("accept", f"set in true type, {_scored(reading)}", status="accepted")
+    return Verdict("person", f"set in true type, yet {_scored(reading)}", status="needs_review")
+
+
+def passes(reading: Legibility, policy: Policy) -> bool:
+    return reading.score is not None and reading.score >= policy.accept_score and reading.critical_exact
+
+
+def _next_try(
+    job: RenderJob,
+    attempts: Sequence[Attempt],
+    reading: Legibility,
+    policy: Policy,
+    price: Price,
+) -> Next | None:
+    last = attempts[-1]
+    local = last.engine in LOCAL_ENGINES
+    if len(attempts) >= policy.attempts:
+        return None
+    rolled = sum(attempt.purpose == "reroll" for attempt in attempts)
+    near = (reading.score or 0.0) >= policy.near_miss
+    if local and near and rolled < policy.rerolls and _affordable(last.engine, job, attempts, price):
+        return "reroll", last.engine, "reroll"
+    if not local or policy.escalate_losers:
+        escalated = _escalation(job, attempts, policy, price)
+        if escalated is not None:
+            return escalated
+    return _composition(job, attempts)
+
+
+def _escalation(job: RenderJob, attempts: Sequence[Attempt], policy: Policy, price: Price) -> Next | None:
+    hosted = sum(
+        attempt.engine not in LOCAL_ENGINES and attempt.engine != LAYOUT_ENGINE for attempt in attempts
+    )
+    tried = {attempt.engine for attempt in attempts}
+    engine = policy.succession.get(attempts[-1].engine)
+    if engine == "imagen4_remote" and is_dense(job.spec.texts):
+        engine = policy.succession.get(engine)
+    while engine in tried:
+        engine = policy.succession.get(engine)
+    if engine is None or hosted >= policy.hosted_attempts or not _affordable(engine, job, attempts, price):
+        return None
+    return "escalate", engine, "escalate"
+
+
+def _composition(job: RenderJob, attempts: Sequence[Attempt]) -> Next | None:
+    composed = any(attempt.engine == LAYOUT_ENGINE for attempt in attempts)
+    return None if composed or not job.spec.texts else ("compose", LAYOUT_ENGINE, "compose")
+
+
+def _affordable(engine: str, job: RenderJob, attempts: Sequence[Attempt], price: Price) -> bool:
+    if job.budget_usd is None:
+        return True
+    return sum(attempt.usd for attempt in attempts) + price(engine) <= job.budget_usd
+
+
+def _after_no_picture(
+    job: RenderJob,
+    attempts: Sequence[Attempt],
+    policy: Policy,
+    price: Price,
+    *,
+    otherwise: Status,
+) -> Verdict:
+    """A refusal or a failure: the successor may do it; a refused prompt is not set in type instead."""
+    last = attempts[-1]
+    following = _escalation(job, attempts, policy, price) if len(attempts) < policy.attempts else None
+    if following is None and otherwise == "failed":
+        following = _composition(job, attempts)
+    if following is None:
+        return _stop(attempts, last.reason, otherwise=otherwise)
+    action, engine, purpose = following
+    return Verdict(action, f"{last.engine} {last.outcome}: {last.reason}", None, engine, purpose)
+
+
+def _stop(attempts: Sequence[Attempt], reason: str, *, otherwise: Status) -> Verdict:
+    status: Status = "best_effort" if best_attempt(attempts) is not None else otherwise
+    return Verdict("stop", reason, status=status)
+
+
+def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The attempt whose picture stands when none was accepted: exact, then score, then the latest."""
+    drawn = [attempt for attempt in attempts if attempt.pictures is not None]
+    return max(drawn, key=_rank, default=None)
+
+
+def _rank(attempt: Attempt) -> tuple[bool, float, int]:
+    reading = attempt.legibility
+    if reading is None:
+        return False, 0.0, attempt.ordinal
+    return reading.critical_exact, reading.score or 0.0, attempt.ordinal
+
+
+def _scored(reading: Legibility) -> str:
+    score = "unscored" if reading.score is None else f"score {reading.score:.2f}"
+    return score if reading.critical_exact else f"{score}, a critical text is not exact"

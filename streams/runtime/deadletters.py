@@ -1,0 +1,81 @@
+"""Dead letters: the record untouched, with headers that say why it is here.
+
+Header names are a contract (`schemas/asyncapi.yaml`); numbers are decimal text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from schemas.faults import BadEvent
+from schemas.topics import DEAD_LETTERS
+from streams.runtime.errors import Permanent
+from streams.runtime.records import Outgoing, Record
+
+MESSAGE_LIMIT = 4_000
+
+
+def error_code(error: Exception) -> str:
+    if isinstance(error, BadEvent | Permanent):
+        return error.code
+    return "failed"
+
+
+def dead_letter_headers(record: Record, *, stage: str, error: Exception) -> list[tuple[str, bytes]]:
+    """The record's own headers, then ours."""
+    message = str(error) or type(error).__name__
+    ours = {
+        "x-error-stage": stage,
+        "x-error-class": type(error).__name__,
+        "x-error-code": error_code(error),
+        "x-error-message": message[:MESSAGE_LIMIT],
+        "x-original-topic": record.topic,
+        "x-original-partition": str(record.partition),
+        "x-original-offset": str(record.offset),
+        "x-original-timestamp": str(record.timestamp),
+    }
+    if record.key is None and record.value is None:
+        # aiokafka refuses a record without key and value; the dead letter then has an empty key.
+        ours["x-original-key"] = "null"
+    return [*record.headers, *((name, text.encode("utf-8", "replace")) for name, text in ours.items())]
+
+
+def dead_letter(record: Record, *, prefix: str, stage: str, error: Exception) -> Outgoing:
+    """The record untouched but for added headers, its own timestamp included."""
+    key = b"" if record.key is None and record.value is None else record.key
+    headers = dead_letter_headers(record, stage=stage, error=error)
+    return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, record.timestamp)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterLimit:
+    """Stops a stage rather than draining a topic into dead letters.
+
+    `run` dead letters in a row, or more than `share` of the last `window` records.
+    """
+
+    run: int = 500
+    share: float = 0.5
+    window: int = 2_000
+
+
+class DeadLetterWatch:
+    def __init__(self, limit: DeadLetterLimit) -> None:
+        self._limit = limit
+        self._run = 0
+        self._recent: deque[bool] = deque(maxlen=limit.window)
+
+    def note(self, *, dead: bool) -> str | None:
+        """The reason to stop, once there is one."""
+        self._run = self._run + 1 if dead else 0
+        self._recent.append(dead)
+        if self._run >= self._limit.run:
+            return f"{self._run} records in a row became dead letters (limit {self._limit.run})"
+        dead_ones = sum(self._recent) if dead and len(self._recent) == self._limit.window else 0
+        if dead_ones > self._limit.share * self._limit.window:
+            return (
+                f"{dead_ones} of the last {self._limit.window} records became dead letters "
+                f"(limit {self._limit.share:.0%})"
+            )
+        return None

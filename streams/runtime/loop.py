@@ -1,0 +1,227 @@
+"""The loop every stage shares: poll for ever, feed the partitions, replace what failed, drain.
+
+The event loop does I/O only; drawing and reading run in other processes, so that heartbeats never wait
+for work. A stage that has enough to do pauses its partitions and goes on polling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.runtime.clock import Clock
+from streams.runtime.deadletters import DeadLetterWatch
+from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, StageStopped
+from streams.runtime.partition import PartitionEpoch
+from streams.runtime.work import Done, Worker
+
+logger = logging.getLogger(__name__)
+POLL_MS = 200
+RESTART_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopOptions:
+    """`consumer` and `producer` are aiokafka's own keyword arguments."""
+
+    group: str
+    topic: str
+    consumer: dict[str, Any]
+    producer: dict[str, Any]
+    connection: dict[str, Any]
+    max_in_flight: int = 64
+    drain_s: float = 30.0
+    revoke_s: float = 20.0
+
+
+class StageLoop:
+    """Runs one stage over the partitions the group assigns to this member."""
+
+    def __init__(
+        self,
+        worker: Worker[Any],
+        options: LoopOptions,
+        *,
+        clock: Clock,
+        watch: DeadLetterWatch,
+        on_done: Callable[[Done], None] = lambda _done: None,
+    ) -> None:
+        self._worker = worker
+        self._options = options
+        self._clock = clock
+        self._watch = watch
+        self._on_done = on_done
+        self._epochs: dict[TopicPartition, PartitionEpoch] = {}
+        self._starting: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._fatal: StageStopped | None = None
+        self.consumer = AIOKafkaConsumer(group_id=options.group, **options.consumer)
+        self._admin = AIOKafkaAdminClient(**options.connection)
+
+    async def run(self, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
+        """Until `stop` is set; then drains, commits and leaves the group.
+
+        Raises:
+            StageStopped: too many dead letters.
+        """
+        await self._admin.start()
+        try:
+            await self.consumer.start()
+            self.consumer.subscribe([self._options.topic], listener=_Listener(self))
+            if ready is not None:
+                ready()
+            while not stop.is_set() and self._fatal is None:
+                await self._step()
+            await self._drain()
+        finally:
+            await self._close()
+        if self._fatal is not None:
+            raise self._fatal
+
+    async def _step(self) -> None:
+        self._replace_failed()
+        self._set_pauses()
+        room = max(1, self._options.max_in_flight - self.in_flight)
+        try:
+            fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=room)
+        except KafkaError as error:
+            logger.warning("%s: poll failed: %s", self._worker.stage.name, error)
+            await self._clock.sleep(RESTART_S)
+            return
+        for tp, records in fetched.items():
+            epoch = self._epochs.get(tp)
+            # Fetched between the assignment and the fence: the seek brings these back.
+            if epoch is not None and epoch.ready:
+                epoch.feed(records)
+
+    @property
+    def in_flight(self) -> int:
+        """Records received and not yet finished, over all partitions."""
+        return sum(epoch.tracker.unfinished for epoch in self._epochs.values())
+
+    def _set_pauses(self) -> None:
+        full = self.in_flight >= self._options.max_in_flight
+        for tp in self.consumer.assignment():
+            epoch = self._epochs.get(tp)
+            if full or epoch is None or not epoch.ready or epoch.tracker.full:
+                self.consumer.pause(tp)
+            else:
+                self.consumer.resume(tp)
+
+    def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Called inside the rebalance, where no heartbeat runs: only starts tasks."""
+        for tp in partitions:
+            self.consumer.pause(tp)
+            self._starting[tp] = asyncio.create_task(self._acquire(tp), name=f"acquire {tp}")
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Commits what finishes within the grace, hands back the rest, and only then lets the group go on."""
+        for tp in partitions:
+            await self._cancel_start(tp)
+        epochs = [self._epochs.pop(tp) for tp in partitions if tp in self._epochs]
+        await asyncio.gather(*(epoch.drain(self._options.revoke_s) for epoch in epochs))
+        await asyncio.gather(*(epoch.release() for epoch in epochs))
+
+    async def _acquire(self, tp: TopicPartition) -> None:
+        """Starts an epoch for `tp`, for as long as it takes and the partition is ours."""
+        while True:
+            epoch = self._new_epoch(tp)
+            try:
+                await epoch.start(self.consumer, self._committed, self._beginning)
+            except IllegalStateError:
+                await epoch.release()
+                return
+            except (KafkaError, OSError) as error:
+                logger.warning("%s: cannot start: %s: %s", tp, type(error).__name__, error)
+                await epoch.release()
+                await self._clock.sleep(RESTART_S)
+            except asyncio.CancelledError:
+                await epoch.release()
+                raise
+            else:
+                self._epochs[tp] = epoch
+                return
+
+    def _new_epoch(self, tp: TopicPartition) -> PartitionEpoch:
+        producer = AIOKafkaProducer(
+            transactional_id=f"{self._options.group}-{tp.topic}-{tp.partition}", **self._options.producer
+        )
+        return PartitionEpoch(
+            tp,
+            group=self._options.group,
+            producer=producer,
+            work=self._worker.work,
+            on_committed=self._committed_batch,
+        )
+
+    def _replace_failed(self) -> None:
+        for tp, epoch in list(self._epochs.items()):
+            if epoch.failed is not None:
+                del self._epochs[tp]
+                self._starting[tp] = asyncio.create_task(self._replace(tp, epoch), name=f"replace {tp}")
+
+    async def _replace(self, tp: TopicPartition, failed: PartitionEpoch) -> None:
+        await failed.release()
+        await self._clock.sleep(RESTART_S)
+        await self._acquire(tp)
+
+    async def _committed(self, tp: TopicPartition) -> OffsetAndMetadata | None:
+        found = await self._admin.list_consumer_group_offsets(self._options.group, partitions=[tp])
+        mark: OffsetAndMetadata | None = found.get(tp)
+        return None if mark is None or mark.offset < 0 else mark
+
+    async def _beginning(self, tp: TopicPartition) -> int:
+        offsets: dict[TopicPartition, int] = await self.consumer.beginning_offsets([tp])
+        return offsets[tp]
+
+    def _committed_batch(self, batch: list[Done]) -> None:
+        for done in batch:
+            self._on_done(done)
+            reason = self._watch.note(dead=done.dead)
+            if reason is not None and self._fatal is None:
+                message = f"stage {self._worker.stage.name} stopped: {reason}"
+                self._fatal = StageStopped(message, exit_code=EXIT_DEAD_LETTER_LIMIT)
+
+    async def _drain(self) -> None:
+        for tp in self.consumer.assignment():
+            self.consumer.pause(tp)
+        deadline = self._clock.monotonic() + self._options.drain_s
+        epochs = list(self._epochs.values())
+        draining = asyncio.gather(*(epoch.drain(self._options.drain_s) for epoch in epochs))
+        while not draining.done() and self._clock.monotonic() < deadline:
+            # Keep polling: a member that stops asking is taken for dead.
+            await self.consumer.getmany(timeout_ms=POLL_MS)
+        await draining
+
+    async def _cancel_start(self, tp: TopicPartition) -> None:
+        task = self._starting.pop(tp, None)
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _close(self) -> None:
+        for tp in list(self._starting):
+            await self._cancel_start(tp)
+        epochs = list(self._epochs.values())
+        self._epochs.clear()
+        await asyncio.gather(*(epoch.release() for epoch in epochs))
+        await self.consumer.stop()
+        await self._admin.close()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    def __init__(self, loop: StageLoop) -> None:
+        self._loop = loop
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._loop.assigned(assigned)
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        await self._loop.revoked(revoked)

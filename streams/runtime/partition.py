@@ -1,0 +1,194 @@
+"""One partition for one assignment epoch: fence, resume, work, commit, let go.
+
+aiokafka speaks no KIP-447: the broker cannot tell a zombie by its group generation. So each input
+partition has a transactional id of its own, and a new owner (1) initialises it first, which aborts what
+the old owner left open and fences it, (2) only then reads the committed offset, (3) seeks there, and
+(4) drops whatever is delivered below its position. Everything about the partition lives in this object
+and dies with it: after any error whose outcome is unknown the epoch ends and the next one starts over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.runtime.clients import TRANSACTION_MS
+from streams.runtime.keyed import KeyedQueues
+from streams.runtime.offsets import OffsetTracker, decode_finished
+from streams.runtime.records import Outgoing, Record
+from streams.runtime.work import Done
+
+logger = logging.getLogger(__name__)
+# Bounds one transaction: under load batches grow up to here.
+TRANSACTION_OUTPUTS = 2_000
+# aiokafka retries for ever inside a transaction; past the broker's own limit it is aborted anyway.
+TRANSACTION_S = TRANSACTION_MS / 1_000
+
+
+class Positioned(Protocol):
+    """The one thing an epoch asks of the consumer."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+
+
+class PartitionEpoch:
+    """Owns `tp` until `release`; `failed` is set when the epoch must be replaced by a new one.
+
+    `work` turns a record into its outputs; it raises only where the stage's own giving up is at fault.
+    """
+
+    def __init__(
+        self,
+        tp: TopicPartition,
+        *,
+        group: str,
+        producer: AIOKafkaProducer,
+        work: Callable[[Record], Awaitable[Done]],
+        on_committed: Callable[[list[Done]], None],
+    ) -> None:
+        self.tp = tp
+        self.ready = False
+        self.failed: BaseException | None = None
+        self._group = group
+        self._producer = producer
+        self._work = work
+        self._on_committed = on_committed
+        self._owned = True
+        self._lock = asyncio.Lock()
+        self._tracker = OffsetTracker(0)
+        self._queues: KeyedQueues[Record] = KeyedQueues()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finished: deque[Done] = deque()
+        self._something_finished = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._committer: asyncio.Task[None] | None = None
+
+    @property
+    def tracker(self) -> OffsetTracker:
+        return self._tracker
+
+    async def start(
+        self,
+        consumer: Positioned,
+        committed: Callable[[TopicPartition], Awaitable[OffsetAndMetadata | None]],
+        beginning: Callable[[TopicPartition], Awaitable[int]],
+    ) -> None:
+        """Fences the previous owner, reads where it stopped, and moves the consumer there."""
+        await self._producer.start()
+        last = await committed(self.tp)
+        offset = last.offset if last is not None else await beginning(self.tp)
+        finished = decode_finished(offset, last.metadata) if last is not None else frozenset()
+        if not self._owned:
+            return
+        self._tracker = OffsetTracker(offset, finished)
+        consumer.seek(self.tp, offset)
+        self._committer = asyncio.create_task(self._commit_loop(), name=f"commit {self.tp}")
+        self.ready = True
+        logger.info("%s: owned from %d, %d finished above", self.tp, offset, len(finished))
+
+    def feed(self, records: Iterable[Record]) -> None:
+        """Starts what may start; order within a key is kept, a record seen before is dropped."""
+        for record in records:
+            if not self._tracker.receive(record.offset):
+                continue
+            self._idle.clear()
+            if self._queues.add(record.key, record):
+                self._spawn(record)
+
+    def _spawn(self, record: Record) -> None:
+        task = asyncio.create_task(self._run_key(record))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_key(self, record: Record | None) -> None:
+        while record is not None:
+            try:
+                done = await self._work(record)
+            except Exception as error:
+                # A fault in the stage's own giving up: without a record's outcome nothing may be committed.
+                self._fail(error)
+                return
+            self._finished.append(done)
+            self._something_finished.set()
+            record = self._queues.done(record.key)
+
+    async def _commit_loop(self) -> None:
+        """Commits at once what is finished; what finishes meanwhile is the next transaction."""
+        try:
+            while True:
+                await self._something_finished.wait()
+                self._something_finished.clear()
+                while self._finished:
+                    async with self._lock:
+                        if not self._owned:
+                            return
+                        batch = self._take_batch()
+                        async with asyncio.timeout(TRANSACTION_S):
+                            await self._commit(batch)
+                    self._on_committed(batch)
+                    if not self._finished and self._tracker.unfinished == 0:
+                        self._idle.set()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            # Fenced, timed out or refused: whether the transaction stands is for the next epoch to read.
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
+        self.failed = error
+        self._owned = False
+        self._idle.set()
+
+    def _take_batch(self) -> list[Done]:
+        batch: list[Done] = []
+        outputs = 0
+        while self._finished and (
+            not batch or outputs + len(self._finished[0].outputs) <= TRANSACTION_OUTPUTS
+        ):
+            done = self._finished.popleft()
+            outputs += len(done.outputs)
+            self._tracker.finish(done.offset)
+            batch.append(done)
+        return batch
+
+    async def _commit(self, batch: list[Done]) -> None:
+        await self._producer.begin_transaction()
+        sent = [await self._send(output) for done in batch for output in done.outputs]
+        if sent:
+            await asyncio.gather(*sent)
+        mark = OffsetAndMetadata(self._tracker.low_water, self._tracker.metadata())
+        await self._producer.send_offsets_to_transaction({self.tp: mark}, self._group)
+        await self._producer.commit_transaction()
+
+    async def _send(self, output: Outgoing) -> asyncio.Future[object]:
+        future: asyncio.Future[object] = await self._producer.send(
+            output.topic, output.value, output.key, headers=output.headers, timestamp_ms=output.timestamp_ms
+        )
+        return future
+
+    async def drain(self, grace_s: float) -> bool:
+        """Waits until all that was fed is committed; False when `grace_s` was not enough."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), grace_s)
+        except TimeoutError:
+            return False
+        return self.failed is None
+
+    async def release(self) -> None:
+        """Ends the epoch: unfinished work is handed back, an open transaction ends first."""
+        async with self._lock:
+            self._owned = False
+        self.ready = False
+        tasks = [task for task in (*self._tasks, self._committer) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._producer.stop()

@@ -1,0 +1,60 @@
+"""Records as the runtime receives and sends them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.wire import Headers, encode, headers_for, key_for
+from streams.runtime.stage import Emit
+
+FRAMING_BYTES = 128
+TRACE_HEADERS = ("traceparent", "tracestate")
+
+
+class Record(Protocol):
+    """The parts of aiokafka's ConsumerRecord that a stage uses; `timestamp` in milliseconds."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> tuple[tuple[str, bytes], ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """`topic` is the full name, prefix included; `timestamp_ms` None means now."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    timestamp_ms: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, with room for the batch's own framing."""
+        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers + FRAMING_BYTES
+
+
+def trace_of(headers: Headers) -> list[tuple[str, bytes]]:
+    return [(name, value) for name, value in headers if name in TRACE_HEADERS]
+
+
+def outgoing(emit: Emit, *, prefix: str, stage: str, now: dt.datetime, trace: Headers) -> Outgoing:
+    """An event of ours, with CloudEvents headers and the input's trace."""
+    headers = [*headers_for(emit.event, producer=stage, time=now), *trace]
+    return Outgoing(prefix + emit.topic.name, key_for(emit.event), encode(emit.event), headers)

@@ -1,0 +1,52 @@
+"""What the loop runs: a function from an event to events, and what it owes when it cannot."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from schemas.events import Event, PromptRef
+from schemas.topics import Topic
+
+In = TypeVar("In", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """One event for one topic. Its key follows from the event."""
+
+    topic: Topic
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """What stands for a record that failed for good; `dead_letter` keeps the record itself as well."""
+
+    emits: Sequence[Emit]
+    dead_letter: bool = True
+
+
+def _no_deadline(_event: object) -> dt.datetime | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[In]):
+    """One step of the line.
+
+    `handle` may raise `Retryable` or `Permanent`; anything else counts as a fault of ours and is tried a
+    few times. `give_up` is asked once, when it failed for good: with the error and whether it might have
+    worked with more time. `give_up_on_unreadable` stands for a record that could not be decoded but names
+    its prompt.
+    """
+
+    name: str
+    topic: Topic
+    event: type[In]
+    handle: Callable[[In], Awaitable[Sequence[Emit]]]
+    give_up: Callable[[In, Exception], GivenUp]
+    give_up_on_unreadable: Callable[[PromptRef, str], Sequence[Emit]]
+    deadline: Callable[[In], dt.datetime | None] = _no_deadline

@@ -1,0 +1,147 @@
+"""score: read the picture back, then apply the verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from inference.assets import AssetStore
+from inference.legibility.base import Line
+from inference.legibility.score import score as score_reading
+from inference.legibility.service import OcrService, ReaderFailed
+from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status
+from schemas.topics import RENDERS, RESULTS
+from streams.routing.policy import POLICIES, Policy
+from streams.routing.verdict import Verdict, best_attempt, decide_verdict
+from streams.runtime.errors import Retryable
+from streams.runtime.stage import Emit, GivenUp, Stage
+from streams.stages.draw import ListPrice
+from streams.stages.finals import failed_final, result_of
+from streams.stages.route import job_topic
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDeps:
+    ocr: OcrService
+    store: AssetStore
+    price: ListPrice
+    policy_of: Callable[[RenderJob], Policy]
+
+
+def recorded_policy(job: RenderJob) -> Policy:
+    """The policy that routed the job; a job outlives no policy version, so an unknown one is a fault.
+
+    Raises:
+        LookupError: no policy of this process has that label.
+    """
+    for policy in POLICIES.values():
+        if policy.label == job.policy:
+            return policy
+    known = ", ".join(sorted(policy.label for policy in POLICIES.values()))
+    raise LookupError(f"policy {job.policy!r} is unknown here; known: {known}")
+
+
+async def score(render: Render, deps: ScoreDeps) -> Sequence[Emit]:
+    """Reads `render`, publishes what consumers may know, and the next job where there is one.
+
+    Raises:
+        Retryable: the reader or the asset store failed.
+    """
+    legibility = await _read(render, deps)
+    attempts = (*render.job.history, _attempt(render, legibility))
+    verdict = decide_verdict(
+        render.job, attempts, deps.policy_of(render.job), _price_for(render.job.spec, deps)
+    )
+    last = dataclasses.replace(attempts[-1], verdict=verdict.action)
+    attempts = (*attempts[:-1], last)
+    if verdict.status is not None:
+        chosen = best_attempt(attempts) if verdict.action == "stop" else last
+        final = result_of(render.job, attempts, chosen, status=verdict.status, reason=verdict.reason)
+        return (Emit(RESULTS, final),)
+    job = _next_job(render.job, attempts, verdict)
+    emits = [Emit(job_topic(job.engine), job)]
+    if last.purpose == "preview" and last.pictures is not None:
+        preview = result_of(render.job, attempts, last, status=None, reason=verdict.reason)
+        emits.append(Emit(RESULTS, preview))
+    return emits
+
+
+def _price_for(spec: Spec, deps: ScoreDeps) -> Callable[[str], float]:
+    return lambda engine: deps.price(engine, spec.width, spec.height)
+
+
+async def _read(render: Render, deps: ScoreDeps) -> Legibility | None:
+    if render.pictures is None:
+        return None
+    try:
+        png = await deps.store.get(render.pictures.image)
+        readings: Mapping[str, Sequence[Line]] = await deps.ocr.read(png)
+    except (ReaderFailed, OSError) as error:
+        raise Retryable(f"cannot read {render.pictures.image.uri}: {error}") from error
+    return score_reading(
+        render.job.spec.texts, readings, deps.ocr.coverage, by_construction=render.by_construction
+    )
+
+
+def _attempt(render: Render, legibility: Legibility | None) -> Attempt:
+    job = render.job
+    return Attempt(
+        ordinal=job.ordinal,
+        purpose=job.purpose,
+        engine=job.engine,
+        outcome=render.outcome,
+        resolved_engine=render.resolved_engine,
+        model=render.model,
+        render_id=render.render_id,
+        seed=job.spec.seed,
+        pictures=render.pictures,
+        legibility=legibility,
+        usd=render.usd,
+        seconds=render.seconds,
+        emulated=render.emulated,
+        cached=render.cached,
+        reason=render.reason or job.reason,
+    )
+
+
+def _next_job(job: RenderJob, attempts: Sequence[Attempt], verdict: Verdict) -> RenderJob:
+    return dataclasses.replace(
+        job,
+        spec=_next_spec(job.spec, verdict.purpose),
+        engine=verdict.engine,
+        purpose=verdict.purpose,
+        ordinal=job.ordinal + 1,
+        reason=verdict.reason,
+        history=tuple(attempts),
+        background=_background(attempts) if verdict.action == "compose" else None,
+    )
+
+
+def _next_spec(spec: Spec, purpose: Purpose) -> Spec:
+    if purpose != "reroll":
+        return spec
+    return dataclasses.replace(spec, seed=(spec.seed + 1) % 2**32)
+
+
+def _background(attempts: Sequence[Attempt]) -> Asset | None:
+    """A text-free background where an engine delivered one, else the best picture there is."""
+    best = best_attempt(attempts)
+    if best is None or best.pictures is None:
+        return None
+    return best.pictures.background or best.pictures.image
+
+
+def _give_up(render: Render, error: Exception) -> GivenUp:
+    attempts = (*render.job.history, _attempt(render, None))
+    chosen = best_attempt(attempts)
+    status: Status = "failed" if chosen is None else "best_effort"
+    final = result_of(render.job, attempts, chosen, status=status, reason=f"score: {error}")
+    return GivenUp((Emit(RESULTS, final),))
+
+
+def score_stage(deps: ScoreDeps) -> Stage[Render]:
+    async def handle(render: Render) -> Sequence[Emit]:
+        return await score(render, deps)
+
+    return Stage("score", RENDERS, Render, handle, _give_up, failed_final)
