@@ -13,21 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import orjson
 
+from schemas import asyncapi
+from schemas.components import components
 from schemas.examples import EXAMPLES
 from schemas.wire import CE_TYPES, encode
 
 HERE: Final = Path(__file__).parent
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-
-
-def components(classes: Sequence[type], ref_template: str) -> dict[str, Any]:
-    """The schemas of the classes and of all they hold, by name, in the order of the alphabet."""
-    _, found = msgspec.json.schema_components(classes, ref_template=ref_template)
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(found))
-    return dict(sorted(plain.items()))
 
 
 def schema(cls: type) -> dict[str, Any]:
@@ -45,8 +39,6 @@ def schema(cls: type) -> dict[str, Any]:
 
 def files() -> dict[str, str]:
     """Every checked-in contract: path relative to this package, and its text."""
-    from schemas import asyncapi
-
     made = {
         f"json/{name}.json": json.dumps(schema(cls), indent=2, ensure_ascii=False) + "\n"
         for cls, name in CE_TYPES.items()

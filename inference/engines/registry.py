@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from inference.engines.base import Engine
 from inference.engines.entries import (
@@ -44,17 +45,17 @@ class EngineUnavailable(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The engine that will really draw for `name`, and why it is that one."""
+    """The engine that will really draw for `name`, and why it is that one.
+
+    `model` is what a picture is asked of: two that may draw differently never share it, so it names
+    the emulator where that draws, and the server where any server may be behind an engine.
+    """
 
     name: str
     entry: Entry
-    reason: str
+    model: str
+    reason: str = ""
     emulated: bool = False
-
-    @property
-    def model(self) -> str:
-        """The model a picture is asked of; never the real one's name where the emulator draws."""
-        return f"emulator:{self.entry.name}" if self.emulated else self.entry.model
 
 
 class Engines:
@@ -98,11 +99,12 @@ class Engines:
         ended = [f"{dead.name} ended on {dead.not_after}; {dead.successor} follows it" for dead in trail[:-1]]
         missing = self._missing(entry)
         if missing is None:
-            return Resolved(name, entry, "; ".join(ended))
+            return Resolved(name, entry, self._model(entry), "; ".join(ended))
         if self._emulator_url is None or not entry.stands_in:
             stand_in = "" if not entry.stands_in else "; or run the emulator and set GLYPHSTREAM_EMULATOR_URL"
             raise EngineUnavailable("; ".join([*ended, f"{entry.name}: {missing}"]) + stand_in)
-        return Resolved(name, entry, "; ".join([*ended, f"{missing}; the emulator stands in"]), emulated=True)
+        reason = "; ".join([*ended, f"{missing}; the emulator stands in"])
+        return Resolved(name, entry, f"emulator:{entry.name}", reason, emulated=True)
 
     def engine(self, name: str) -> Engine:
         """The engine that draws for `name` now.
@@ -136,10 +138,16 @@ class Engines:
             return f"no key is set: set {entry.key_env}"
         return None
 
+    def _model(self, entry: Entry) -> str:
+        if entry.adapter != "http_render":
+            return entry.model
+        address = urlsplit(self._url_of(entry) or "")
+        return f"{entry.model}@{address.netloc.rpartition('@')[2]}{address.path}"
+
     def _url_of(self, entry: Entry) -> str | None:
         return entry.url or self._render_url
 
-    def _layout(self, entry: Entry) -> Engine:  # noqa: ARG002 adapters are all built from their entry
+    def _layout(self, _entry: Entry) -> Engine:
         from inference.engines.layout import LayoutEngine
 
         return LayoutEngine(usd_per_cpu_hour=self._usd_per_cpu_hour)
@@ -149,7 +157,7 @@ class Engines:
         if url is None:
             raise EngineUnavailable(f"{entry.name}: {self._missing(entry)}")
         key = self._environ.get(entry.key_env) if entry.key_env else None
-        return self._http(entry, url=url, model=entry.model, fields=entry.fields, key=key)
+        return self._http(entry, url=url, model=self._model(entry), fields=entry.fields, key=key)
 
     def _emulated(self, entry: Entry) -> Engine:
         url = f"{(self._emulator_url or '').rstrip('/')}/render"

