@@ -1,4 +1,4 @@
-"""Whether a changed schema still speaks with the old one: within a `ce_type` only new optional fields may come.
+"""Whether a changed schema still speaks with the old one: a `ce_type` may only gain optional fields.
 
 Both directions count. A new reader must take every old event (it replays topics), and an old reader
 every new one (consumers are not ours to upgrade), so a bound may neither narrow nor widen.
@@ -23,7 +23,7 @@ _KNOWN: Final = _PROSE | _WALKED | {*_LOWER, *_UPPER, *_FIXED, "$defs", "$ref"}
 
 
 def incompatibilities(old_schema: Schema, new_schema: Schema) -> list[str]:
-    """Every break between two versions of one schema, as `path: what; who suffers`; empty where there is none.
+    """Every break between two versions of one schema, as `path: what; who suffers`; empty without any.
 
     Reads the keywords that our schemas use; another one that changed is reported rather than passed over.
     """
@@ -37,8 +37,11 @@ class _Pair:
         self._old = old
         self._new = new
 
-    def resolved(self, old: Schema, new: Schema) -> tuple[Schema, Schema]:
-        return _resolved(self._old, old), _resolved(self._new, new)
+    def old(self, schema: Schema) -> Schema:
+        return _resolved(self._old, schema)
+
+    def new(self, schema: Schema) -> Schema:
+        return _resolved(self._new, schema)
 
 
 def _resolved(document: Schema, schema: Schema) -> Schema:
@@ -58,7 +61,7 @@ def _compare(
         if names in seen:
             return
         seen |= {names}
-    old, new = pair.resolved(old, new)
+    old, new = pair.old(old), pair.new(new)
     if "anyOf" in old or "anyOf" in new:
         yield from _arms(pair, old, new, path, seen)
     else:
@@ -81,15 +84,18 @@ def _arms(
     pair: _Pair, old: Schema, new: Schema, path: str, seen: frozenset[tuple[str, str]]
 ) -> Iterator[str]:
     """Unions are `X | None` here: the arms are matched by their type."""
-    old_arms = {_kind(pair.resolved(arm, arm)[0]): arm for arm in old.get("anyOf", [old])}
-    new_arms = {_kind(pair.resolved(arm, arm)[1]): arm for arm in new.get("anyOf", [new])}
+    olds, news = old.get("anyOf", [old]), new.get("anyOf", [new])
+    old_arms = {_kind(pair.old(arm)): arm for arm in olds}
+    new_arms = {_kind(pair.new(arm)): arm for arm in news}
+    if (len(old_arms), len(new_arms)) != (len(olds), len(news)):
+        yield f"{path}: has two arms of one type; this check cannot judge it"
     for kind, arm in old_arms.items():
         if kind in new_arms:
             bare = _bare(new_arms[kind])
             yield from _compare(pair, _bare(arm), bare, path, seen)
         else:
             yield f"{path}: {kind} is allowed no more; {OLD_REFUSED}"
-    for kind in new_arms.keys() - old_arms.keys():
+    for kind in sorted(new_arms.keys() - old_arms.keys()):
         yield f"{path}: {kind} is now allowed; {NEW_REFUSED}"
 
 

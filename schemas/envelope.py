@@ -56,13 +56,14 @@ def opened(
     """
     media = attributes["content-type"].strip().lower()
     if media.startswith(b"application/cloudevents-batch"):
-        raise _bad_media(media, "send one event a record")
+        raise _bad_media(cls, value, attributes, "send one event a record")
     if not media.startswith(b"application/cloudevents"):
         if media and not _JSON.fullmatch(media):
-            raise _bad_media(media, "send JSON as application/json or application/cloudevents+json")
+            fix = "send JSON as application/json or application/cloudevents+json"
+            raise _bad_media(cls, value, attributes, fix)
         return value, attributes, ""
     if not media.startswith(b"application/cloudevents+json"):
-        raise _bad_media(media, "send JSON as application/cloudevents+json")
+        raise _bad_media(cls, value, attributes, "send JSON as application/cloudevents+json")
     if not value:
         return value, {}, ""
     return _unwrapped(cls, value)
@@ -99,8 +100,9 @@ def _unwrapped(cls: type[object], value: bytes) -> tuple[bytes, Attributes, str]
         raise BadEvent("invalid", [fault]) from error
 
 
-def _bad_media(media: bytes, fix: str) -> BadEvent:
-    return BadEvent("unknown-type", [Fault("content-type", "is not read here", shown(media), fix)])
+def _bad_media(cls: type[object], value: bytes | None, attributes: Attributes, fix: str) -> BadEvent:
+    fault = Fault("content-type", "is not read here", shown(attributes["content-type"]), fix)
+    return BadEvent("unknown-type", [fault], named_prompt(cls, peek(value or b""), attributes))
 
 
 def named_prompt(cls: type[object], data: object, attributes: Attributes) -> PromptRef | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -232,7 +233,7 @@ def _entry(name: str, fields: object) -> Entry:
     try:
         entry = msgspec.convert({"name": name, **fields}, Entry)
     except msgspec.ValidationError as error:
-        raise RegistryError(f"{name}: {error}") from error
+        raise RegistryError(f"{name}: {error}{_shown(fields, str(error))}") from error
     steps = [step.up_to for step in entry.price.by_pixels]
     if steps != sorted(set(steps)):
         raise RegistryError(f"{name}.price.by_pixels: up_to must rise from step to step; got {steps}")
@@ -242,6 +243,17 @@ def _entry(name: str, fields: object) -> Entry:
             f"{name}.sizes.max_pixels: {largest} has no price; price.by_pixels ends at {steps[-1]}"
         )
     return entry
+
+
+def _shown(fields: dict[object, object], message: str) -> str:
+    """The value at the path that msgspec names, which its message leaves out."""
+    value: object = fields
+    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", message.rpartition("`$")[2]):
+        try:
+            value = value[key or int(index)]  # type: ignore[index] # the lookup may fail, and that is handled
+        except (LookupError, TypeError):
+            return ""
+    return "" if value is fields else f"; got {value!r:.80}"
 
 
 class _UniqueKeys(yaml.SafeLoader):

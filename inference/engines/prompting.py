@@ -7,7 +7,7 @@ import unicodedata
 from inference.legibility.expected import expected_texts
 from schemas.events import Spec
 
-QUOTES = ('""', "“”", "«»", "「」", "『』")
+QUOTES = (('"', '"'), ("“", "”"), ("«", "»"), ("「", "」"), ("『", "』"))
 
 
 def prompt_for(spec: Spec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ _PAIRS: Final[dict[str, str]] = {
     '"': '"',
     "“": "”",
     "”": "”",
-    "„": "“”",
+    "„": "“”\"",
     "＂": "＂",
     "«": "»",
     "»": "«",
@@ -30,13 +31,15 @@ _PAIRS: Final[dict[str, str]] = {
     "「": "」",
     "『": "』",
     "《": "》",
+    "｢": "｣",
+    "﹁": "﹂",
+    "﹃": "﹄",
     "〝": "〟〞",
     "`": "`",
     "'": "'",
     "‘": "’",
     "‚": "‘’",
 }
-_NESTING: Final = frozenset("«‹「『《")
 _SINGLE: Final = frozenset("'‘‚")
 # A closing mark that lost its partner is followed by a space; French « sets » one inside.
 _SPACELESS: Final = frozenset("\"'‘‚”»›")
@@ -173,29 +176,36 @@ def _quotes(prompt: str) -> Iterator[_Quote]:
 
 
 def _quote_at(prompt: str, at: int) -> _Quote | None:
-    """The quotation that opens at `at`, if one does and it closes."""
+    """The quotation that opens at `at`, if one does and it closes within the longest text allowed."""
     escaped = prompt[at] == "\\"
     start = at + escaped
     mark = prompt[start : start + 1]
     if mark not in _PAIRS or not _opens(prompt, at, start, mark):
         return None
-    run = len(prompt[start:]) - len(prompt[start:].lstrip("`")) if mark == "`" else 1
-    closers = ("''", "``") if run == 2 else ("`" * run,) if mark == "`" else tuple(_PAIRS[mark])
-    if escaped:
-        closers = tuple("\\" + closer for closer in closers)
-    depth, here = 1, start + run
-    while here < len(prompt):
-        closer = next((c for c in closers if prompt.startswith(c, here)), None)
-        if closer and _closes(prompt, here, here + len(closer), mark):
-            depth -= 1
-            if depth == 0:
-                return _Quote(at, here + len(closer), _unescaped(prompt[start + run : here]))
-        elif mark in _NESTING and prompt[here] == mark:
-            depth += 1
-        elif mark == "'" and prompt[here] == "'" and _opens(prompt, here, here, mark):
+    said = start + 1
+    while mark == "`" and said - start < 3 and prompt[said : said + 1] == "`":
+        said += 1
+    for hit in _closer(mark, said - start, escaped).finditer(prompt, said, said + MAX_CHARACTERS + 1):
+        if not escaped and _is_escaped(prompt, hit.start()):
+            continue
+        if _closes(prompt, hit.start(), hit.end(), mark):
+            return _Quote(at, hit.end(), _unescaped(prompt[said : hit.start()]))
+        if mark == "'" and _opens(prompt, hit.start(), hit.start(), mark):
             return None
-        here += len(closer) if closer else 2 if prompt[here] == "\\" and not escaped else 1
     return None
+
+
+@functools.cache
+def _closer(mark: str, run: int, escaped: bool) -> regex.Pattern[str]:
+    marks: Sequence[str] = _PAIRS[mark]
+    if mark == "`":
+        marks = ("`" * run, "''") if run == 2 else ("`" * run,)
+    return regex.compile("|".join(regex.escape("\\" + m if escaped else m) for m in marks))
+
+
+def _is_escaped(prompt: str, at: int) -> bool:
+    before = prompt[max(0, at - 16) : at]
+    return (len(before) - len(before.rstrip("\\"))) % 2 == 1
 
 
 def _opens(prompt: str, at: int, start: int, mark: str) -> bool:

@@ -114,8 +114,9 @@ def arrange(
     """Places everything, the main stack within `share` of the free height; None where it does not fit."""
     inset = sheet.margin * (1.45 if design.frame else 1.0)
     column = _column(design, sheet, inset)
-    head = _row(items, design.head, sheet, inset, sheet.width - 2 * inset, "head")
-    foot = _row(items, design.foot, sheet, inset, sheet.width - 2 * inset if design.panel != "full" else column, "foot")
+    across = column if design.panel == "full" else sheet.width - 2 * inset
+    head = _row(items, design, sheet, inset, sheet.width - 2 * inset, "head")
+    foot = _row(items, design, sheet, inset, across, "foot")
     if head is None or foot is None:
         return None
     main = sorted(
@@ -166,12 +167,14 @@ def _ornament(design: Design, main: Sequence[Item], sheet: Sheet) -> float:
 
 
 def _row(
-    items: Sequence[Item], roles: Sequence[Role], sheet: Sheet, x: float, width: float, zone: str
+    items: Sequence[Item], design: Design, sheet: Sheet, x: float, width: float, zone: Literal["head", "foot"]
 ) -> tuple[list[Placed], float] | None:
     """One row at an edge: all but the last item stacked at the start, the call or date at the end.
 
     Credits run below over the whole width. Tops are relative to the row.
     """
+    roles = design.head if zone == "head" else design.foot
+    align: Align = "centre" if design.align == "centre" else "start"
     chosen = sorted((item for item in items if item.role in roles), key=lambda item: roles.index(item.role))
     if not chosen:
         return [], 0.0
@@ -190,13 +193,13 @@ def _row(
     unit = sheet.unit * 0.6
     heights = [stack_height(stack, unit, tight) if stack else 0.0 for stack, tight in (left, right)]
     row = max(heights)
-    placed = _column_of(left, sheet, x, half, (row - heights[0]) / 2, "start", zone, unit)
+    placed = _column_of(left, sheet, x, half, (row - heights[0]) / 2, align, zone, unit)
     across = width - half if starts else width
     placed += _column_of(right, sheet, x + half if starts else x, across, (row - heights[1]) / 2, "end", zone, unit)
     total = row
     if low[0]:
         gap = 1.8 * sheet.unit if rest else 0.0
-        placed += _column_of(low, sheet, x, width, row + gap, "start", zone, unit)
+        placed += _column_of(low, sheet, x, width, row + gap, align, zone, unit)
         total = row + gap + stack_height(low[0], sheet.unit, low[1])
     return placed, total
 

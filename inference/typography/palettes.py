@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Rgb = tuple[int, int, int]
@@ -93,7 +94,8 @@ def pick(prompt: str, rng: random.Random) -> Palette:
     ordered = [word for word in re.findall(r"[a-z]+", prompt.lower()) if word in _NAMED and word in words]
     named = list(dict.fromkeys(ordered))
     if named:
-        return _grown(named, dark=_wants_dark(words, named))
+        colours = [_rgb(_NAMED[name]) for name in named]
+        return grown("+".join(named[:3]), colours, dark=_wants_dark(words, named))
     leaning = [each for each in PALETTES if words & set(_WARMTH[each.name].split())]
     allowed = [each for each in (leaning or PALETTES) if _agrees(each, words)] or list(PALETTES)
     return rng.choice(allowed)
@@ -110,16 +112,16 @@ def _wants_dark(words: frozenset[str], named: list[str]) -> bool:
         return True
     if words & _LIGHT_WORDS:
         return False
-    return _lightness(_rgb(_NAMED[named[0]])) < 0.72
+    return lightness_of(_rgb(_NAMED[named[0]])) < 0.72
 
 
-def _grown(named: list[str], *, dark: bool) -> Palette:
-    colours = [_rgb(_NAMED[name]) for name in named]
+def grown(name: str, colours: Sequence[Rgb], *, dark: bool) -> Palette:
+    """A palette around one to three colours: the ground's, the light's and the accent's."""
     base = colours[0]
     second = colours[1] if len(colours) > 1 else turned(base, 28)
     accent = colours[2] if len(colours) > 2 else colours[1] if len(colours) > 1 else turned(base, 165)
     return Palette(
-        "+".join(named[:3]),
+        name,
         deep=lit(base, 0.2, chroma=0.6),
         mid=lit(base, 0.42 if dark else 0.62),
         glow=lit(second, 0.72 if dark else 0.9),
@@ -144,7 +146,7 @@ def lit(colour: Rgb, lightness: float, *, chroma: float = 1.0) -> Rgb:
     _, a, b = _to_oklab(colour)
     for shrink in (1.0, 0.85, 0.7, 0.55, 0.4, 0.25):
         found = _from_oklab(lightness, a * chroma * shrink, b * chroma * shrink)
-        if abs(_lightness(found) - lightness) < 0.01:
+        if abs(lightness_of(found) - lightness) < 0.01:
             return found
     return _from_oklab(lightness, 0.0, 0.0)
 
@@ -156,7 +158,8 @@ def turned(colour: Rgb, degrees: float) -> Rgb:
     return _from_oklab(lightness, a * c - b * s, a * s + b * c)
 
 
-def _lightness(colour: Rgb) -> float:
+def lightness_of(colour: Rgb) -> float:
+    """OKLab lightness in [0, 1]."""
     return _to_oklab(colour)[0]
 
 

@@ -24,7 +24,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Layout: `kafka/` the logs, `broker.json` the identity, `broker.log`, `broker.lock`, `server.properties`."""
+    """Holds `kafka/` (the data), `broker.json` (the identity), `broker.log`, its lock and its settings."""
 
     path: Path
 

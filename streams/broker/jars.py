@@ -77,7 +77,8 @@ def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.pl
     if platform == "darwin":
         return Path.home() / "Library" / "Caches" / "glyphstream"
     if platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "glyphstream" / "Cache"
+        local = environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local) / "glyphstream" / "Cache"
     return Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "glyphstream"
 
 
@@ -148,7 +149,9 @@ def download_with_jgo(jar: Jar, scratch: Path) -> Path:
 
     Raises `OSError` when no repository delivers it.
     """
-    from jgo import MAVEN_CENTRAL_URL, GlobalSettings, MavenContext
+    from jgo.config import GlobalSettings
+    from jgo.constants import MAVEN_CENTRAL_URL
+    from jgo.maven import MavenContext
 
     repositories = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
     context = MavenContext(repo_cache=scratch, remote_repos=repositories, timeout=DOWNLOAD_TIMEOUT_S)

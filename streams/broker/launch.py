@@ -140,7 +140,7 @@ ADVICE = {
     "Address already in use": "another program took the port: leave the port out, or free it",
     "No space left on device": "the disk is full: free space, or choose another folder",
     "OutOfMemoryError": "give it more memory (heap_mb)",
-    "Could not reserve enough space": "the machine has less free memory than the heap asks for: lower heap_mb",
+    "Could not reserve enough space": "the machine has too little free memory for the heap: lower heap_mb",
     "Too many open files": "raise the limit of open files (ulimit -n)",
     "CorruptRecordException": "the folder's data is damaged: move it away to start empty",
 }

@@ -1,4 +1,4 @@
-"""Writes jars.sha256 for another version: `python -m streams.broker.pin 4.4.0 > streams/broker/jars.sha256`."""
+"""Prints jars.sha256 for another version of Kafka: `python -m streams.broker.pin 4.4.0`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ LOG_BINDING = "org.slf4j:slf4j-simple:1.7.36"
 
 def resolve_pins(version: str) -> Iterator[str]:
     """Lines of jars.sha256, sorted by path, from jgo's resolution of Kafka and everything below it."""
-    from jgo import MavenContext, resolve
+    from jgo import resolve
+    from jgo.maven import MavenContext
 
     endpoint = f"org.apache.kafka:kafka_{SCALA_VERSION}:{version}+{LOG_BINDING}"
     with tempfile.TemporaryDirectory() as scratch:

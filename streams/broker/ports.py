@@ -25,7 +25,9 @@ def is_free(port: int) -> bool:
 def choose_ports(wanted: int, remembered: Identity | None) -> tuple[int, int]:
     """(clients' port, controller's port); 0 asks for the remembered one, or any that is free."""
     if wanted and not is_free(wanted):
-        raise BrokerError(f"port {wanted} on {LOOPBACK} is taken: stop what listens there, or leave the port out")
+        raise BrokerError(
+            f"port {wanted} on {LOOPBACK} is taken: stop what listens there, or leave the port out"
+        )
     with contextlib.ExitStack() as held:
         free = [held.enter_context(socket.socket()) for _ in range(2)]
         for one in free:

@@ -27,7 +27,7 @@ _MODEST = {
     "share.coordinator.state.topic.num.partitions": "4",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    # After a crash the controller refuses the broker's new life until the session of the old one ends: 9 s by default.
+    # After a crash the controller refuses the broker until its old session ends: 9 s by default.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "group.initial.rebalance.delay.ms": "0",
@@ -44,7 +44,7 @@ _MODEST = {
 def server_properties(
     *, port: int, controller_port: int, logs: str, settings: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """One node that is broker and controller. `settings` may add or override all but where it listens and lives.
+    """One node that is broker and controller. `settings` override all but where it listens and lives.
 
     Raises `BrokerError` naming a setting that is not the caller's to make.
     """

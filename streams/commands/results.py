@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +105,7 @@ async def _show(settings: Settings, wanted: Wanted, save: Path | None, *, as_jso
     return shown
 
 
-async def _results(settings: Settings, wanted: Wanted) -> AsyncIterator[Result]:
+async def _results(settings: Settings, wanted: Wanted) -> AsyncGenerator[Result, None]:
     from streams.commands.reading import scan_or_failure
 
     async with scan_or_failure(settings, [RESULTS.name]) as scan:

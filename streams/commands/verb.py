@@ -136,6 +136,10 @@ class Verb(_Explained):
 class VerbGroup(_Explained, click.Group):
     command_class = Verb
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(global_options())
+
 
 def verb(
     name: str, *, examples: Sequence[str], exits: Sequence[int] = (EXIT_OK, EXIT_FAILED, EXIT_USAGE)

@@ -7,6 +7,7 @@ for work. A stage that has enough to do pauses its partitions and goes on pollin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class StageLoop:
         self._epochs: dict[TopicPartition, PartitionEpoch] = {}
         self._starting: dict[TopicPartition, asyncio.Task[None]] = {}
         self._fatal: StageStopped | None = None
+        self._room = asyncio.Event()
         self.consumer = AIOKafkaConsumer(group_id=options.group, **options.consumer)
         self._admin = AIOKafkaAdminClient(**options.connection)
 
@@ -88,9 +90,14 @@ class StageLoop:
     async def _step(self) -> None:
         self._replace_failed()
         self._set_pauses()
-        room = max(1, self._options.max_in_flight - self.in_flight)
+        room = self._options.max_in_flight - self.in_flight
+        if room <= 0:
+            await self._wait_for_room()
         try:
-            fetched = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=room)
+            # Asked even when full, and then without waiting: a member that stops asking is taken for dead.
+            fetched = await self.consumer.getmany(
+                timeout_ms=POLL_MS if room > 0 else 0, max_records=max(room, 1)
+            )
         except KafkaError as error:
             logger.warning("%s: poll failed: %s", self._worker.stage.name, error)
             await self._clock.sleep(RESTART_S)
@@ -100,6 +107,11 @@ class StageLoop:
             # Fetched between the assignment and the fence: the seek brings these back.
             if epoch is not None and epoch.ready:
                 epoch.feed(records)
+
+    async def _wait_for_room(self) -> None:
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._room.wait(), POLL_MS / 1_000)
 
     @property
     def in_flight(self) -> int:
@@ -182,6 +194,7 @@ class StageLoop:
         return offsets[tp]
 
     def _committed_batch(self, batch: list[Done]) -> None:
+        self._room.set()
         for done in batch:
             self._on_done(done)
             reason = self._watch.note(dead=done.dead)

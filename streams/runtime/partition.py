@@ -143,6 +143,10 @@ class PartitionEpoch:
 
     def _fail(self, error: Exception) -> None:
         logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
+        # aiokafka keeps a second copy of the error in a future nobody awaits.
+        transaction = self._producer._txn_manager.wait_for_transaction_end()
+        if transaction is not None:
+            transaction.add_done_callback(_note_outcome)
         self.failed = error
         self._owned = False
         self._idle.set()
@@ -172,6 +176,7 @@ class PartitionEpoch:
         future: asyncio.Future[object] = await self._producer.send(
             output.topic, output.value, output.key, headers=output.headers, timestamp_ms=output.timestamp_ms
         )
+        future.add_done_callback(_note_outcome)
         return future
 
     async def drain(self, grace_s: float) -> bool:
@@ -192,3 +197,9 @@ class PartitionEpoch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._producer.stop()
+
+
+def _note_outcome(future: asyncio.Future[object]) -> None:
+    """Marks a future's exception as seen: another await of the same transaction raises it already."""
+    if not future.cancelled():
+        future.exception()

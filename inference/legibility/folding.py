@@ -1,0 +1,75 @@
+"""Two forms in which texts are compared, and what a reader can be asked to read.
+
+`tolerant` forgives what a designer may choose (case, width, kind of quote or dash). `strict` keeps case
+and marks. Neither has spaces: a space is no ink, and readers drop and add them with the tracking of the
+type, so a correct picture must not fail by them. Quotes, dashes and width are folded in both, because a
+reader prints the one its alphabet has, whichever was drawn.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Set
+from functools import lru_cache
+from typing import Final
+
+import regex
+
+_ALIKE: Final = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛′´ʼ`", "'"),
+        **dict.fromkeys("“”„‟″«»", '"'),
+        **dict.fromkeys("‐‑‒–—―−－", "-"),
+        **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},
+        "…": "...",
+    }
+)
+_SPACE: Final = regex.compile(r"[\s\p{Z}\p{Cf}\p{Cc}]+")
+_NUMBER: Final = regex.compile(r"\d+(?:[.,:/'\-]\d+)*|[\p{Sc}%‰]")
+_MUST_BE_KNOWN: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Sc}%‰]")
+
+
+@lru_cache(maxsize=4096)
+def strict(text: str) -> str:
+    """NFC, quotes, dashes and width folded, no spaces."""
+    return _SPACE.sub("", unicodedata.normalize("NFC", text).translate(_ALIKE))
+
+
+@lru_cache(maxsize=4096)
+def tolerant(text: str) -> str:
+    """NFKC, full case folding, quotes and dashes folded, no spaces."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return strict(unicodedata.normalize("NFKC", folded))
+
+
+def numbers(text: str) -> tuple[str, ...]:
+    """Numbers, percent and currency signs of a text, in their order: "from $5, 50% OFF" is $ 5 50 %."""
+    return tuple(_NUMBER.findall(strict(text)))
+
+
+def readable(text: str, characters: Set[str]) -> str:
+    """What of `text` a reader with these characters can be asked for; empty if it cannot read the text.
+
+    One letter, mark, digit, currency or percent sign it does not know makes the whole text unreadable.
+    Punctuation and symbols it does not know are left out, since it could never print them.
+    """
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(c for c in text if c.isspace() or _knows(c, characters))
+    if len(kept) < len(text) and any(
+        _MUST_BE_KNOWN.match(c) and not _knows(c, characters) for c in text
+    ):
+        return ""
+    return kept if strict(kept) else ""
+
+
+def _knows(character: str, characters: Set[str]) -> bool:
+    """Whether a reader prints this character, in either case or in its compatible form."""
+    if character in characters:
+        return True
+    forms = (
+        character.translate(_ALIKE),
+        character.lower(),
+        character.upper(),
+        unicodedata.normalize("NFKC", character),
+    )
+    return any(form != character and all(c in characters for c in form) for form in forms)

@@ -1,0 +1,247 @@
+"""Posters set in true type: a spec's texts over a picture, as PNG and as outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.typography import canvas, contrast, ground, paint
+from inference.typography.backdrop import backdrop, dice
+from inference.typography.bidirectional import Direction, base_direction
+from inference.typography.blocks import Item, make_item, size_at
+from inference.typography.canvas import Pixels
+from inference.typography.contrast import Box
+from inference.typography.designs import DESIGNS, Anchor, Arrangement, Placed, Sheet, arrange, make_sheet
+from inference.typography.ground import Inked, Zone
+from inference.typography.paint import Bar, SetLine, Words
+from inference.typography.palettes import Palette, Rgb, mix
+from inference.typography.shaping import NoGlyph, normalise
+from inference.typography.styles import Style, style_named
+from schemas.events import Role, Spec
+
+_SHARES = (0.5, 0.64, 0.8, 1.0)
+_COMFORT = 0.5
+
+
+class CannotSet(ValueError):
+    """A text cannot be set: no face has its characters, or it does not fit; the message names the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One text as it stands: the box of its ink as (x, y, width, height) in px, its size in px to the em.
+
+    `contrast` is the WCAG ratio of its ink to the worst pixel within 2 px of that box.
+    """
+
+    text: str
+    role: Role
+    box: Box
+    size: float
+    contrast: float
+
+
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """`svg` drawn over `background_png` is `png`: the words and their ornaments are vector, the rest is raster.
+
+    Both PNGs are 8-bit sRGB; `background_png` holds no words. `fonts` names every face that drew a
+    glyph, with the version of its package.
+    """
+
+    png: bytes
+    background_png: bytes
+    svg: str
+    width: int
+    height: int
+    fonts: tuple[str, ...]
+    blocks: tuple[Block, ...]
+
+
+def compose(
+    spec: Spec, background: bytes | None = None, *, style: str | None = None, cover: bool = False
+) -> Poster:
+    """Sets `spec.texts` over `background`, or over a backdrop drawn from the prompt.
+
+    The same arguments give the same bytes. `style` varies faces, palette and layout: a name from
+    `STYLES`, or any other name, which picks one. With `cover` the given picture is dissolved to its
+    light and colours, so that no words it may hold can be read; without, it is left as it is but
+    for the veils its words need.
+
+    Raises:
+        CannotSet: names the text, and the characters that have no glyph or the box it does not fit.
+        ValueError: `background` is no picture.
+    """
+    chosen = style_named(style, spec.prompt, spec.seed)
+    direction = _direction(spec)
+    sheet = make_sheet(spec.width, spec.height, direction)
+    items = _items(spec, chosen, sheet)
+    pixels, palette = _ground(spec, background, style, cover=cover)
+    if not items:
+        png = canvas.to_png(pixels)
+        return Poster(png, png, paint.to_svg(spec.width, spec.height, (), ()), spec.width, spec.height, (), ())
+    arrangement = _arrangement(spec, chosen, items, sheet, pixels)
+    return _painted(arrangement, sheet, pixels, palette, chosen)
+
+
+def _direction(spec: Spec) -> Direction:
+    lead = next((each for each in spec.texts if each.role == "headline"), None) or next(iter(spec.texts), None)
+    return base_direction(lead.text if lead else "", (lead.locale if lead else None) or spec.locale)
+
+
+def _items(spec: Spec, style: Style, sheet: Sheet) -> list[Item]:
+    items: list[Item] = []
+    seen: set[Role] = set()
+    for text in spec.texts:
+        words = normalise(text.text)
+        locale = text.locale or spec.locale
+        if not words:
+            raise CannotSet(f"text {text.text!r} ({text.role}) holds nothing that can be seen: leave it out")
+        shrink = 0.62 if text.role in seen else 1.0
+        seen.add(text.role)
+        way = base_direction(words, locale)
+        try:
+            items.append(make_item(words, text.role, locale, style, way, sheet.unit, shrink=shrink))
+        except NoGlyph as error:
+            named = ", ".join(f"{each!r} ({_code_points(each)})" for each in error.characters)
+            raise CannotSet(
+                f"text {text.text!r} ({text.role}): no installed font has a glyph for {named}; "
+                "take them out, or install a font package that covers them"
+            ) from error
+    return items
+
+
+def _code_points(grapheme: str) -> str:
+    return " ".join(f"U+{ord(character):04X}" for character in grapheme)
+
+
+def _ground(spec: Spec, background: bytes | None, style: str | None, *, cover: bool) -> tuple[Pixels, Palette]:
+    if background is None:
+        return backdrop(spec.prompt, spec.width, spec.height, spec.seed, style)
+    pixels = canvas.from_png(background, spec.width, spec.height)
+    palette = ground.palette_of(pixels)
+    return (ground.dissolve(pixels, spec.seed) if cover else pixels), palette
+
+
+def _arrangement(spec: Spec, style: Style, items: Sequence[Item], sheet: Sheet, pixels: Pixels) -> Arrangement:
+    """The style's first design that sets everything comfortably; else the one that gives way least."""
+    turn = dice("design", spec.prompt, spec.seed, style.name).randrange(len(style.designs))
+    order = [*style.designs[turn:], *style.designs[:turn]]
+    order += [name for name in DESIGNS if name not in order]
+    best: Arrangement | None = None
+    for name in order:
+        for share in _SHARES:
+            found = arrange(DESIGNS[name], items, sheet, _calmest(pixels, share), share)
+            if found is None:
+                continue
+            if found.tightness <= _COMFORT:
+                return found
+            if best is None or found.tightness < best.tightness:
+                best = found
+    if best is None:
+        raise _does_not_fit(items, sheet)
+    return best
+
+
+def _calmest(pixels: Pixels, share: float) -> Anchor:
+    height, width = pixels.shape[:2]
+    tall = height * min(share, 0.6)
+    places: dict[Anchor, float] = {"top": 0.0, "bottom": height - tall, "middle": (height - tall) / 2}
+    scores = {name: contrast.busyness(pixels, (0.0, y, float(width), tall)) for name, y in places.items()}
+    # The middle has art on both sides and reads as cramped: it has to be clearly calmer.
+    scores["middle"] = scores["middle"] * 1.25 + 0.5
+    return min(scores, key=lambda name: scores[name])
+
+
+def _does_not_fit(items: Sequence[Item], sheet: Sheet) -> CannotSet:
+    width, height = sheet.width - 2 * sheet.margin, sheet.height - 2 * sheet.margin
+
+    def claim(item: Item) -> float:
+        sized = size_at(item, width, 1.0)
+        return sized.height if sized else float("inf")
+
+    worst = max(items, key=claim)
+    shown = worst.text if len(worst.text) <= 60 else f"{worst.text[:57]}..."
+    return CannotSet(
+        f"text {shown!r} ({worst.role}) does not fit {width:.0f} x {height:.0f} px beside "
+        f"{len(items) - 1} other texts, even at the least legible size of {worst.low:.0f} px: "
+        "shorten it, or ask for a larger picture"
+    )
+
+
+def _painted(
+    arrangement: Arrangement, sheet: Sheet, pixels: Pixels, palette: Palette, style: Style
+) -> Poster:
+    surface = canvas.over(pixels)
+    panel = palette.ink if palette.dark else palette.paper
+    for x, y, w, h in arrangement.panels:
+        surface.drawRect(canvas.skia.Rect.MakeXYWH(x, y, w, h), canvas.fill(panel))
+    lines = {id(each): paint.set_lines(each, sheet) for each in arrangement.placed}
+    zones = _zones(arrangement.placed, lines)
+    inks = ground.choose_inks(pixels, zones, palette)
+    for zone in zones:
+        ground.lay_veil(pixels, zone, inks[zone.name], feather=14 * sheet.unit)
+    background = canvas.to_png(pixels)
+    bars = [_rule(rule.box, rule.tone, rule.stroke, inks, palette, pixels) for rule in arrangement.rules]
+    words: list[Words] = []
+    blocks: list[Block] = []
+    for placed in arrangement.placed:
+        block, bar, inked = _inked(placed, lines[id(placed)], pixels, palette, inks, style)
+        blocks.append(block)
+        words.append(inked)
+        bars += [bar] if bar else []
+    paint.draw(pixels, bars, words)
+    width, height = int(sheet.width), int(sheet.height)
+    fonts = {glyph.face.name for each in words for line in each.lines for glyph in line.shaped.glyphs}
+    return Poster(
+        canvas.to_png(pixels),
+        background,
+        paint.to_svg(width, height, bars, words),
+        width,
+        height,
+        tuple(sorted(fonts)),
+        tuple(blocks),
+    )
+
+
+def _zones(placed: Sequence[Placed], lines: dict[int, tuple[SetLine, ...]]) -> list[Zone]:
+    boxes: dict[str, list[Box]] = {}
+    for each in placed:
+        boxes.setdefault(each.zone, []).append(paint.ink_box(lines[id(each)]))
+    return [Zone(name, tuple(found)) for name, found in boxes.items()]
+
+
+def _rule(
+    box: Box, tone: str, stroke: float, inks: dict[str, Inked], palette: Palette, pixels: Pixels
+) -> Bar:
+    ink = inks["main"].ink if "main" in inks else next(iter(inks.values())).ink
+    if tone == "accent":
+        return Bar(box, ground.accent_or(ink, palette.accent, contrast.crop(pixels, box), contrast.LARGE_PX))
+    return Bar(box, mix(ink, palette.glow, 0.35), stroke=stroke)
+
+
+def _inked(
+    placed: Placed,
+    lines: tuple[SetLine, ...],
+    pixels: Pixels,
+    palette: Palette,
+    inks: dict[str, Inked],
+    style: Style,
+) -> tuple[Block, Bar | None, Words]:
+    sized, ink = placed.sized, inks[placed.zone].ink
+    item, box = sized.item, paint.ink_box(lines)
+    under = contrast.crop(pixels, box)
+    bar: Bar | None = None
+    rgb: Rgb = ink
+    if item.cut.tone == "on_accent":
+        fill = palette.accent
+        rgb, ratio = ground.readable_on(fill, palette)
+        if ratio < contrast.BODY_RATIO:
+            fill = ink
+            rgb, ratio = ground.readable_on(fill, palette)
+        bar = Bar((placed.x, placed.y, sized.width, sized.height), fill, style.pill_radius * sized.height / 2)
+    else:
+        if item.cut.tone == "accent":
+            rgb = ground.accent_or(ink, palette.accent, under, sized.size)
+        ratio = contrast.measure(under).against(rgb)
+    return Block(item.text, item.role, box, sized.size, ratio), bar, Words(item.text, lines, rgb)

@@ -1,0 +1,138 @@
+"""What lies under the words: which ink to set them in, and how much veil or panel they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inference.typography import canvas, contrast
+from inference.typography.canvas import Pixels
+from inference.typography.contrast import BODY_RATIO, Box
+from inference.typography.palettes import Palette, Rgb, grown, lightness_of
+
+AIM = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """Boxes of words in px that share an ink. `edge`: the side of the sheet their veil leans on."""
+
+    name: str
+    boxes: tuple[Box, ...]
+
+    @property
+    def hull(self) -> Box:
+        """The box around all boxes."""
+        left, top = min(box[0] for box in self.boxes), min(box[1] for box in self.boxes)
+        right, bottom = max(x + w for x, _, w, _ in self.boxes), max(y + h for _, y, _, h in self.boxes)
+        return left, top, right - left, bottom - top
+
+
+@dataclass(frozen=True, slots=True)
+class Inked:
+    """The ink of a zone, and the veil under it: its colour and opacity in [0, 1]."""
+
+    ink: Rgb
+    veil: Rgb
+    opacity: float
+
+
+def choose_inks(pixels: Pixels, zones: Sequence[Zone], palette: Palette) -> dict[str, Inked]:
+    """One polarity for the whole sheet where it can be had cheaply, else the better one for each zone."""
+    pairs = [(palette.paper, palette.ink), (palette.ink, palette.paper)]
+    if not palette.dark:
+        pairs.reverse()
+    costs = [[_opacity(pixels, zone, ink, veil) for zone in zones] for ink, veil in pairs]
+    first = 0 if sum(costs[0]) <= sum(costs[1]) + 0.15 else 1
+    chosen: dict[str, Inked] = {}
+    for index, zone in enumerate(zones):
+        own = costs[first][index]
+        side = 1 - first if own > 0.4 and costs[1 - first][index] < own - 0.3 else first
+        chosen[zone.name] = Inked(*pairs[side], costs[side][index])
+    return chosen
+
+
+def _opacity(pixels: Pixels, zone: Zone, ink: Rgb, veil: Rgb) -> float:
+    needs = [contrast.veil_needed(contrast.crop(pixels, box), ink, veil, AIM) for box in zone.boxes]
+    return max(1.0 if need is None else need for need in needs)
+
+
+def lay_veil(pixels: Pixels, zone: Zone, inked: Inked, feather: float) -> None:
+    """Blends the veil in place: full over the zone, easing out over `feather` px, running on to near edges."""
+    if inked.opacity <= 0:
+        return
+    height, width = pixels.shape[:2]
+    x, y, w, h = zone.hull
+    pad = feather * 0.12 + 4
+    rows = _ramp(height, y - pad, y + h + pad, feather)
+    columns = _ramp(width, x - pad, x + w + pad, feather * 1.5) if w < width * 0.62 else np.ones(width, np.float32)
+    mask = (rows[:, None] * columns[None, :] * inked.opacity)[..., None]
+    top, bottom = _span(rows)
+    left, right = _span(columns)
+    part = pixels[top:bottom, left:right, :3]
+    veil = np.array(inked.veil, np.float32)
+    blended = part + (veil - part) * mask[top:bottom, left:right]
+    part[...] = np.rint(blended).astype(np.uint8)
+
+
+def _ramp(length: int, start: float, end: float, feather: float) -> npt.NDArray[np.float32]:
+    """1 within [start, end], smoothstep to 0 over `feather`; runs on to an edge that is nearer than that."""
+    at = np.arange(length, dtype=np.float32)
+    away = np.maximum(np.maximum(start - at, at - end), 0.0) / feather
+    if start < feather * 1.2:
+        away[at < start] = 0.0
+    if length - end < feather * 1.2:
+        away[at > end] = 0.0
+    share = np.clip(1.0 - away, 0.0, 1.0)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+def _span(ramp: npt.NDArray[np.float32]) -> tuple[int, int]:
+    inside = np.flatnonzero(ramp)
+    return int(inside[0]), int(inside[-1]) + 1
+
+
+def accent_or(ink: Rgb, accent: Rgb, part: Pixels, size: float) -> Rgb:
+    """The accent where it is readable on the crop at this size, else the ink."""
+    aim = max(contrast.needed(size), 3.4)
+    return accent if contrast.measure(part).against(accent) >= aim else ink
+
+
+def readable_on(ground: Rgb, palette: Palette) -> tuple[Rgb, float]:
+    """The better of paper and ink on a flat colour, with its ratio."""
+    below = contrast.luminance(ground)
+    found = [(contrast.ratio(contrast.luminance(each), below), each) for each in (palette.ink, palette.paper)]
+    best = max(found)
+    return best[1], best[0]
+
+
+def dissolve(pixels: Pixels, seed: int) -> Pixels:
+    """The picture's light without its drawing: colours of a coarse mesh, so that no old word survives."""
+    height, width = pixels.shape[:2]
+    short = 5
+    cells = (max(3, round(short * width / min(width, height))), max(3, round(short * height / min(width, height))))
+    mesh = Image.fromarray(pixels[..., :3]).resize(cells, Image.Resampling.BOX)
+    smooth = mesh.resize((width, height), Image.Resampling.BICUBIC)
+    out = np.empty_like(pixels)
+    out[..., :3] = np.asarray(smooth)
+    out[..., 3] = 255
+    canvas.grain(out, seed, 2.6)
+    return out
+
+
+def palette_of(pixels: Pixels) -> Palette:
+    """A palette grown from a picture: its mean colour for the ground, its most vivid one for the accent."""
+    small = Image.fromarray(pixels[..., :3]).resize((16, 16), Image.Resampling.BOX)
+    colours = np.asarray(small, np.int16).reshape(-1, 3)
+    mean = colours.mean(axis=0)
+    vivid = colours[int(np.argmax(colours.max(axis=1) - colours.min(axis=1)))]
+    base: Rgb = (int(mean[0]), int(mean[1]), int(mean[2]))
+    accent: Rgb = (int(vivid[0]), int(vivid[1]), int(vivid[2]))
+    return grown("picture", [base, accent, accent], dark=lightness_of(base) < 0.66)
+
+
+__all__ = ["AIM", "BODY_RATIO", "Inked", "Zone", "accent_or", "choose_inks", "dissolve", "lay_veil", "palette_of", "readable_on"]

@@ -1,0 +1,96 @@
+"""run: the stages, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import os
+import signal
+from collections.abc import Sequence
+
+import click
+
+from streams.commands.choices import emulator, known_policy
+from streams.commands.verb import App, pass_app, verb
+from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
+from streams.settings import Settings
+
+STAGES = ("route", "preview", "polish", "score")
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@verb(
+    "run",
+    examples=(
+        "glyphstream run --emulate",
+        "glyphstream run score --readers rapidocr,easyocr-en",
+        "glyphstream run route polish --policy hosted-first --bootstrap kafka:9092",
+    ),
+    exits=(EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_DEAD_LETTER_LIMIT),
+)
+@click.argument("stages", nargs=-1, metavar="[STAGE]...", type=click.Choice(STAGES))
+@click.option("--policy", help="hybrid, local-first or hosted-first.")
+@click.option("--readers", help="OCR readers, separated by commas.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Events worked on at once, for each stage.")
+@click.option("--emulate", is_flag=True, help="Start the emulator, which stands in for engines without key.")
+@pass_app
+def command(
+    app: App,
+    stages: Sequence[str],
+    policy: str | None,
+    readers: str | None,
+    concurrency: int | None,
+    emulate: bool,
+) -> None:
+    """Run the stages: all of them in this process, or the ones named.
+
+    STAGE is route, preview, polish or score. SIGTERM or Ctrl-C drains: what is under way is finished and
+    committed; a second one leaves at once, and whatever was open is done again by the next run.
+
+    Engines whose key is not set are played by the emulator where one is given: by --emulate, which starts
+    it as a child of this process, or by GLYPHSTREAM_EMULATOR_URL. Otherwise their jobs fail and say so.
+    """
+    chosen = [name for name in STAGES if name in stages] or list(STAGES)
+    settings = app.settings(
+        policy=policy,
+        readers=tuple(name.strip() for name in readers.split(",")) if readers else None,
+        concurrency=concurrency,
+    )
+    known_policy(settings)
+    if not app.debug:
+        logging.getLogger("streams").setLevel(logging.INFO)
+    with contextlib.ExitStack() as stack:
+        if emulate:
+            settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
+        asyncio.run(_run(settings, chosen))
+
+
+async def _run(settings: Settings, stages: Sequence[str]) -> None:
+    from streams.line import run_line
+
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    stand_in = settings.emulator_url or "none"
+    _tell(f"starting {', '.join(stages)} at {settings.bootstrap}, policy {settings.policy}")
+    _tell(f"assets {settings.assets}, emulator {stand_in}")
+    await run_line(settings, stages, stop=stop, ready=lambda: _tell("ready"))
+    _tell("drained")
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    def on_signal(received: signal.Signals) -> None:
+        if stop.is_set():
+            _tell(f"{received.name} again: leaving at once")
+            os._exit(128 + received)
+        _tell(f"{received.name}: draining; once more leaves at once")
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for each in _SIGNALS:
+        loop.add_signal_handler(each, on_signal, each)
+
+
+def _tell(message: str) -> None:
+    click.echo(f"run: {message}", err=True)
