@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
-from inference.engines.base import Broken, Engine, Picture, Refused, Transient, Unsupported
+from inference.engines.base import Broken, Engine, Keyed, Picture, Refused, Transient, Unsupported
 from inference.engines.prompting import prompt_for
 from inference.engines.registry import EngineGone, EngineUnavailable, Resolved, UnknownEngine
 from inference.manifest import Manifest, find_manifest, write_manifest
@@ -100,9 +100,10 @@ class RenderService:
             raise Unsupported(f"{entry.name}: {objection}")
         background = await self._store.get(work.job.background) if work.job.background else None
         engine = self._engines.engine_for(work.resolved)
-        # A server that knows the key may answer with the picture it drew for it before.
-        key = "" if self._no_cache else work.id
-        return await engine.render(spec, background=background, key=key)
+        # Without a cache, a server must not answer with the picture it drew for this key before.
+        if isinstance(engine, Keyed) and not self._no_cache:
+            engine = engine.keyed(work.id)
+        return await engine.render(spec, background=background)
 
     async def _keep(self, work: _Work, picture: Picture) -> Render:
         original = await self._store.put(picture.data, picture.media_type)

@@ -29,7 +29,7 @@ glyphstream's own: what it receives, you send.
 
 ## Producing
 - Value: one JSON object in UTF-8; a record is at most {PROMPTS.max_message_bytes} bytes. No schema
-  registry, no magic bytes. Moments are RFC 3339 with an offset.
+  registry, no magic bytes. Moments are RFC 3339 with an offset; integers have no decimal point.
 - `source` and `id` together are the idempotency key. After any error send the same pair again, as
   often as you like: it makes no second picture, charge or final. New work needs a new id.
 - Use `acks=all` and `enable.idempotence=true`.

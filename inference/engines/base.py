@@ -10,7 +10,7 @@ EngineError
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from schemas.events import Spec
 
@@ -65,11 +65,8 @@ class Picture:
 class Engine(Protocol):
     """Draws one picture. Safe to call concurrently from one event loop; never blocks it."""
 
-    async def render(self, spec: Spec, *, background: bytes | None = None, key: str = "") -> Picture:
+    async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
         """Draws `spec`, over `background` (PNG, sRGB) where the engine composes.
-
-        `key` names this piece of work (the render id): an engine whose server can tell a repeated
-        request from a new one passes it on.
 
         Raises:
             EngineError: one of the four kinds above.
@@ -78,4 +75,13 @@ class Engine(Protocol):
 
     async def aclose(self) -> None:
         """Releases connections and processes."""
+        ...
+
+
+@runtime_checkable
+class Keyed(Engine, Protocol):
+    """An engine that can tell its server a repeated request from a new one."""
+
+    def keyed(self, key: str) -> Engine:
+        """This engine, sending `key` (the render id) with the request; closing it is this one's matter."""
         ...

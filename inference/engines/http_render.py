@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import httpx
 import orjson
 
-from inference.engines.base import Broken, Picture, Refused, Transient, Unsupported
+from inference.engines.base import Broken, Engine, Picture, Refused, Transient, Unsupported
 from inference.engines.entries import Field
 from inference.engines.http_errors import error_of, excerpt
 from inference.pictures import MAX_BYTES, PictureError, check_media_type
@@ -64,12 +64,20 @@ class HttpRenderEngine:
             trust_env=not server.emulated,
         )
 
-    async def render(self, spec: Spec, *, background: bytes | None = None, key: str = "") -> Picture:
+    def keyed(self, key: str) -> Engine:
+        """This engine, sending `key` as Idempotency-Key."""
+        return _WithKey(self, key)
+
+    async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
         """Asks the server once, within its time-out, waiting first for one of its slots.
 
         Raises:
             EngineError: by the table in `http_errors`; a time-out says that its outcome is unknown.
         """
+        return await self.render_with_key(spec, background, "")
+
+    async def render_with_key(self, spec: Spec, background: bytes | None, key: str) -> Picture:
+        """`render`, with an Idempotency-Key unless `key` is empty."""
         if background is not None:
             raise Unsupported(f"{self._server.engine}: sets no type over a given background; `layout` does")
         async with self._slots:
@@ -149,6 +157,18 @@ class HttpRenderEngine:
             emulated=server.emulated or headers.get("x-emulated", "").lower() == "true",
             used=_used(spec, server, headers),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _WithKey:
+    engine: HttpRenderEngine
+    key: str
+
+    async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
+        return await self.engine.render_with_key(spec, background, self.key)
+
+    async def aclose(self) -> None:
+        """Nothing: the connections belong to the engine."""
 
 
 def body_of(spec: Spec, server: Server) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 import random
 from collections.abc import Callable
 
+import numpy as np
 import skia
 
 from inference.typography import canvas, figures, scenes
@@ -33,21 +34,51 @@ MOTIFS: dict[str, tuple[Motif, frozenset[str]]] = {
 }  # fmt: skip
 
 
+# Where the art of a motif begins, as a share of the height; only those whose sky can be drawn out upwards.
+_TOPS = {"hills": 0.5, "waves": 0.5, "night": 0.46, "skyline": 0.48, "horizon": 0.44, "orbs": 0.58, "record": 0.56}
+
+
 def draw_backdrop(prompt: str, width: int, height: int, seed: int, style: str | None = None) -> bytes:
     """An sRGB PNG of width x height pixels; the same arguments give the same bytes."""
     pixels, _ = backdrop(prompt, width, height, seed, style)
     return canvas.to_png(pixels)
 
 
-def backdrop(prompt: str, width: int, height: int, seed: int, style: str | None = None) -> tuple[Pixels, Palette]:
-    """The same as an array, with the palette it was drawn in."""
+def backdrop(
+    prompt: str,
+    width: int,
+    height: int,
+    seed: int,
+    style: str | None = None,
+    *,
+    clear: float = 0.0,
+    palette: Palette | None = None,
+) -> tuple[Pixels, Palette]:
+    """The same as an array, with the palette it was drawn in: the one given, or one picked for the prompt.
+
+    Art that begins above `clear` px from the top sinks below it, as far as it stays worth seeing.
+    """
     rng = dice("backdrop", prompt, seed, style)
-    palette = pick(prompt, rng)
-    motif = _motif(prompt, rng)
+    picked = pick(prompt, rng)
+    palette = palette or picked
+    name = _motif(prompt, rng)
     pixels, surface = canvas.sheet(width, height)
-    motif(surface, float(width), float(height), palette, rng)
+    sink = max(0, round(min(clear - _TOPS.get(name, 1.0) * height, 0.2 * height)))
+    surface.translate(0, sink)
+    MOTIFS[name][0](surface, float(width), float(height), palette, rng)
+    if sink:
+        pixels[:sink] = _upward(pixels[sink])
     canvas.grain(pixels, rng.getrandbits(32), 2.6)
     return pixels, palette
+
+
+def _upward(row: Pixels) -> Pixels:
+    """A row of sky without what is small in it, to be drawn out above."""
+    cells = np.array_split(row, 9)
+    centres = np.linspace(0, len(row) - 1, len(cells))
+    calm = np.array([np.median(cell, axis=0) for cell in cells])
+    across = np.arange(len(row))
+    return np.stack([np.interp(across, centres, calm[:, k]) for k in range(4)], axis=1).round().astype(np.uint8)
 
 
 def dice(*parts: object) -> random.Random:
@@ -56,8 +87,8 @@ def dice(*parts: object) -> random.Random:
     return random.Random(int.from_bytes(digest[:8], "big"))
 
 
-def _motif(prompt: str, rng: random.Random) -> Motif:
+def _motif(prompt: str, rng: random.Random) -> str:
     words = words_of(prompt)
-    scored = [(len(words & hints), motif) for motif, hints in MOTIFS.values()]
+    scored = [(len(words & hints), name) for name, (_, hints) in MOTIFS.items()]
     best = max(score for score, _ in scored)
-    return rng.choice([motif for score, motif in scored if score == best])
+    return rng.choice([name for score, name in scored if score == best])

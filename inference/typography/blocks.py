@@ -13,6 +13,8 @@ from schemas.events import Role
 
 LEAST_PX = 11.0
 LEAST_PX_DENSE = 13.0
+LONG_WORD_EM = 6.5
+FOLLOWS = 0.62
 _DENSE = frozenset({"Arab", "Deva", "Thai", "Hani", "Hira", "Kana", "Hang", "Bopo"})
 
 
@@ -34,10 +36,10 @@ CUTS: dict[Role, Cut] = {
     "headline": Cut("display", 27.0, 4.2, 0.0, above=3.0, most_lines=5),
     "subtitle": Cut("text", 5.0, 2.5, 1.25, above=3.2),
     "tagline": Cut("accent", 4.4, 2.4, 1.3, above=2.6),
-    "body": Cut("text", 2.9, 1.9, 1.42, above=3.0, most_lines=40),
-    "date": Cut("label", 3.5, 2.1, 1.25, tone="accent", tracking=0.04),
-    "price": Cut("display", 8.5, 3.2, 1.05, tone="accent", above=3.0),
-    "cta": Cut("label", 3.2, 2.1, 1.2, tone="on_accent", above=3.6, most_lines=3),
+    "body": Cut("text", 2.9, 1.9, 1.42, above=3.3, most_lines=40),
+    "date": Cut("label", 3.5, 2.1, 1.25, tone="accent", tracking=0.04, above=3.3),
+    "price": Cut("display", 8.5, 3.2, 1.05, tone="accent", above=3.4),
+    "cta": Cut("label", 3.2, 2.1, 1.2, tone="on_accent", above=4.2, most_lines=3),
     "brand": Cut("label", 3.1, 2.0, 1.25, tracking=0.05),
     "credits": Cut("text", 2.1, 1.6, 1.35, above=1.8),
 }
@@ -88,19 +90,30 @@ def make_item(
     """
     cut = CUTS[role]
     spaced = cut.tracking if text.upper() == text else 0.0
-    para = paragraph(text, chain(style, cut.voice, text), direction=direction, locale=locale, tracking=spaced)
+
+    def measured(narrow: bool) -> Measured:
+        faces = chain(style, cut.voice, text, narrow=narrow)
+        return measure(paragraph(text, faces, direction=direction, locale=locale, tracking=spaced))
+
+    found = measured(False)
+    if role == "headline" and widest_piece(found) > LONG_WORD_EM:
+        found = measured(True)
+    para = found.para
     least = LEAST_PX_DENSE if _DENSE & set(para.scripts) else LEAST_PX
     high = max(least, cut.high * unit * shrink)
-    return Item(text, role, cut, measure(para), direction, high, max(least, min(high, cut.low * unit)))
+    return Item(text, role, cut, found, direction, high, max(least, min(high, cut.low * unit)))
 
 
-def size_at(item: Item, width: float, tightness: float) -> Sized | None:
+def size_at(item: Item, width: float, tightness: float, most: float = 1e9) -> Sized | None:
     """The item as large as `tightness` in [0, 1] lets it be in `width` px: 0 is its best size, 1 its least.
 
-    Headlines give way first, everything else from half way on.
+    Headlines give way first, everything else from half way on and never above `most` px, so that
+    a headline stays the largest.
     """
-    give = tightness if item.role in ("headline", "price") else max(0.0, 2 * tightness - 1)
+    give = tightness if item.role == "headline" else max(0.0, 2 * tightness - 1)
     size = item.high * (item.low / item.high) ** give
+    if item.role not in ("headline", "price"):
+        size = max(item.low, min(size, most))
     pill = 2.0 if item.cut.tone == "on_accent" else 0.0
     widest = widest_piece(item.measured)
     if (widest + pill) * size > width:
@@ -135,7 +148,9 @@ def fit_stack(
     """The loosest setting of a stack that fits width x height px, by binary search; None where none does."""
 
     def attempt(tightness: float) -> list[Sized] | None:
-        sized = [size_at(item, width, tightness) for item in items]
+        lead = next((size_at(item, width, tightness) for item in items if item.role == "headline"), None)
+        most = lead.size * FOLLOWS if lead else 1e9
+        sized = [size_at(item, width, tightness, most) for item in items]
         stack = [each for each in sized if each is not None]
         fits = len(stack) == len(items) and stack_height(stack, unit, tightness, extra) <= height
         return stack if fits else None

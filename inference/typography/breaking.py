@@ -1,8 +1,10 @@
-"""Where a line may end: spaces, phrases (BudouX), kinsoku; never inside a grapheme."""
+"""Where a line may end: spaces, phrases (BudouX; PyThaiNLP's dictionary for Thai), kinsoku; never inside a grapheme."""
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -82,7 +84,7 @@ def _phrase_ends(text: str, locale: str) -> frozenset[int]:
     ends, position = set(), 0
     boundaries = {end for _, end in graphemes(text)}
     for line in text.split("\n"):
-        for phrase in _parser(language).parse(line) if line else ():
+        for phrase in _phrases(line, language) if line else ():
             position += len(phrase)
             ends.add(position)
         position += 1
@@ -100,11 +102,27 @@ def _language(text: str, locale: str) -> str | None:
     return None
 
 
+def _phrases(line: str, language: str) -> list[str]:
+    if language == "th":
+        return list(_thai_words()(line, safe_mode=True))
+    return list(_parser(language).parse(line))
+
+
+@lru_cache(maxsize=1)
+def _thai_words() -> Callable[..., list[str]]:
+    """PyThaiNLP's maximal matching, imported late: it reads these two when it loads, or makes a folder at home."""
+    os.environ.setdefault("PYTHAINLP_READ_ONLY", "1")
+    os.environ.setdefault("PYTHAINLP_OFFLINE", "1")
+    from pythainlp.tokenize import newmm
+
+    segment: Callable[..., list[str]] = newmm.segment
+    return segment
+
+
 @lru_cache(maxsize=4)
 def _parser(language: str) -> budoux.Parser:
     load = {
         "ja": budoux.load_default_japanese_parser,
-        "th": budoux.load_default_thai_parser,
         "zh-hans": budoux.load_default_simplified_chinese_parser,
         "zh-hant": budoux.load_default_traditional_chinese_parser,
     }

@@ -144,6 +144,15 @@ def from_png(data: bytes, width: int, height: int) -> Pixels:
         raise ValueError(f"background is no picture ({len(data)} bytes): give PNG bytes") from error
     if image.getextrema()[3] != (255, 255):
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    return _covering(image, width, height)
+
+
+def fitted(pixels: Pixels, width: int, height: int) -> Pixels:
+    """The picture scaled and cropped about its centre to width x height; always a copy."""
+    return _covering(Image.fromarray(pixels), width, height)
+
+
+def _covering(image: Image.Image, width: int, height: int) -> Pixels:
     scale = max(width / image.width, height / image.height)
     size = max(width, round(image.width * scale)), max(height, round(image.height * scale))
     if size != image.size:

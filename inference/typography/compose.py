@@ -19,7 +19,7 @@ from inference.typography.shaping import NoGlyph, normalise
 from inference.typography.styles import Style, style_named
 from schemas.events import Role, Spec
 
-_SHARES = (0.5, 0.64, 0.8, 1.0)
+_SHARES = ((0.5, 0.66), (0.85, 1.0))
 _COMFORT = 0.5
 
 
@@ -64,9 +64,9 @@ def compose(
     """Sets `spec.texts` over `background`, or over a backdrop drawn from the prompt.
 
     The same arguments give the same bytes. `style` varies faces, palette and layout: a name from
-    `STYLES`, or any other name, which picks one. With `cover` the given picture is dissolved to its
-    light and colours, so that no words it may hold can be read; without, it is left as it is but
-    for the veils its words need.
+    `STYLES`, or any other name, which picks one. With `cover` only the light and colours of the
+    given picture are kept, on a backdrop of our own, so that no words it may hold can be read;
+    without, it is left as it is but for the veils its words need.
 
     Raises:
         CannotSet: names the text, and the characters that have no glyph or the box it does not fit.
@@ -76,11 +76,13 @@ def compose(
     direction = _direction(spec)
     sheet = make_sheet(spec.width, spec.height, direction)
     items = _items(spec, chosen, sheet)
-    pixels, palette = _ground(spec, background, style, cover=cover)
+    given = None if background is None else canvas.from_png(background, spec.width, spec.height)
     if not items:
+        pixels, _ = _picture(spec, given, style, (0.0, 0.0, sheet.width, sheet.height), sheet, cover=cover)
         png = canvas.to_png(pixels)
         return Poster(png, png, paint.to_svg(spec.width, spec.height, (), ()), spec.width, spec.height, (), ())
-    arrangement = _arrangement(spec, chosen, items, sheet, pixels)
+    arrangement = _arrangement(spec, chosen, items, sheet, None if cover else given)
+    pixels, palette = _ground(spec, given, style, arrangement, sheet, cover=cover)
     return _painted(arrangement, sheet, pixels, palette, chosen)
 
 
@@ -115,29 +117,65 @@ def _code_points(grapheme: str) -> str:
     return " ".join(f"U+{ord(character):04X}" for character in grapheme)
 
 
-def _ground(spec: Spec, background: bytes | None, style: str | None, *, cover: bool) -> tuple[Pixels, Palette]:
-    if background is None:
-        return backdrop(spec.prompt, spec.width, spec.height, spec.seed, style)
-    pixels = canvas.from_png(background, spec.width, spec.height)
-    palette = ground.palette_of(pixels)
-    return (ground.dissolve(pixels, spec.seed) if cover else pixels), palette
+def _ground(
+    spec: Spec, given: Pixels | None, style: str | None, arrangement: Arrangement, sheet: Sheet, *, cover: bool
+) -> tuple[Pixels, Palette]:
+    """The picture in the part of the sheet that no panel takes, and the panel."""
+    art = arrangement.art(sheet)
+    clear = arrangement.main_bottom() + 4 * sheet.unit
+    picture, palette = _picture(spec, given, style, art, sheet, cover=cover, clear=clear)
+    if arrangement.panel is None:
+        return picture, palette
+    tones = (palette.ink, palette.paper) if palette.dark else (palette.paper, palette.deep)
+    tone = tones[dice("panel", spec.prompt, spec.seed).random() < 0.35]
+    pixels, _ = canvas.sheet(spec.width, spec.height)
+    pixels[..., :3] = tone
+    x, y, w, h = (int(each) for each in art)
+    pixels[y : y + h, x : x + w] = picture
+    return pixels, palette
 
 
-def _arrangement(spec: Spec, style: Style, items: Sequence[Item], sheet: Sheet, pixels: Pixels) -> Arrangement:
+def _picture(
+    spec: Spec,
+    given: Pixels | None,
+    style: str | None,
+    art: Box,
+    sheet: Sheet,
+    *,
+    cover: bool,
+    clear: float = 0.0,
+) -> tuple[Pixels, Palette]:
+    width, height = int(art[2]), int(art[3])
+    palette = None if given is None else ground.palette_of(given)
+    if given is not None and palette is not None and not cover:
+        return canvas.fitted(given, width, height), palette
+    drawn, palette = backdrop(spec.prompt, width, height, spec.seed, style, clear=clear, palette=palette)
+    if sheet.direction == "rtl" and sheet.wide:
+        drawn = drawn[:, ::-1].copy()
+    if given is None:
+        return drawn, palette
+    return ground.dissolve(canvas.fitted(given, width, height), drawn), palette
+
+
+def _arrangement(
+    spec: Spec, style: Style, items: Sequence[Item], sheet: Sheet, given: Pixels | None
+) -> Arrangement:
     """The style's first design that sets everything comfortably; else the one that gives way least."""
     turn = dice("design", spec.prompt, spec.seed, style.name).randrange(len(style.designs))
     order = [*style.designs[turn:], *style.designs[:turn]]
     order += [name for name in DESIGNS if name not in order]
     best: Arrangement | None = None
-    for name in order:
-        for share in _SHARES:
-            found = arrange(DESIGNS[name], items, sheet, _calmest(pixels, share), share)
-            if found is None:
-                continue
-            if found.tightness <= _COMFORT:
-                return found
-            if best is None or found.tightness < best.tightness:
-                best = found
+    for shares in _SHARES:
+        for name in order:
+            for share in shares:
+                anchor: Anchor = "top" if given is None else _calmest(given, share)
+                found = arrange(DESIGNS[name], items, sheet, anchor, share)
+                if found is None:
+                    continue
+                if found.tightness <= _COMFORT:
+                    return found
+                if best is None or found.tightness < best.tightness:
+                    best = found
     if best is None:
         raise _does_not_fit(items, sheet)
     return best
@@ -172,12 +210,8 @@ def _does_not_fit(items: Sequence[Item], sheet: Sheet) -> CannotSet:
 def _painted(
     arrangement: Arrangement, sheet: Sheet, pixels: Pixels, palette: Palette, style: Style
 ) -> Poster:
-    surface = canvas.over(pixels)
-    panel = palette.ink if palette.dark else palette.paper
-    for x, y, w, h in arrangement.panels:
-        surface.drawRect(canvas.skia.Rect.MakeXYWH(x, y, w, h), canvas.fill(panel))
     lines = {id(each): paint.set_lines(each, sheet) for each in arrangement.placed}
-    zones = _zones(arrangement.placed, lines)
+    zones = _zones(arrangement, lines)
     inks = ground.choose_inks(pixels, zones, palette)
     for zone in zones:
         ground.lay_veil(pixels, zone, inks[zone.name], feather=14 * sheet.unit)
@@ -204,11 +238,11 @@ def _painted(
     )
 
 
-def _zones(placed: Sequence[Placed], lines: dict[int, tuple[SetLine, ...]]) -> list[Zone]:
+def _zones(arrangement: Arrangement, lines: dict[int, tuple[SetLine, ...]]) -> list[Zone]:
     boxes: dict[str, list[Box]] = {}
-    for each in placed:
+    for each in arrangement.placed:
         boxes.setdefault(each.zone, []).append(paint.ink_box(lines[id(each)]))
-    return [Zone(name, tuple(found)) for name, found in boxes.items()]
+    return [Zone(name, tuple(found), solid=name in arrangement.on_panel) for name, found in boxes.items()]
 
 
 def _rule(

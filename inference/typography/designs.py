@@ -52,6 +52,26 @@ DESIGNS: dict[str, Design] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Sheet:
+    """The sheet's size, unit (1% of its geometric mean side), margin, and reading direction."""
+
+    width: float
+    height: float
+    unit: float
+    margin: float
+    direction: Direction
+
+    @property
+    def wide(self) -> bool:
+        """Landscape enough for a column beside the art."""
+        return self.width > self.height * 1.15
+
+    def mirrored(self, x: float, width: float) -> float:
+        """Where a box of `width` at `x` from the reading edge really starts."""
+        return self.width - x - width if self.direction == "rtl" else x
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A sized item at its place: `x`, `y` is the top left of its outer box, in px."""
 
@@ -73,33 +93,34 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Everything placed, nothing coloured. `panels` are solid; `tightness` tells how much had to give."""
+    """Everything placed, nothing coloured. `panel` is to be solid; `tightness` tells how much had to give."""
 
     design: Design
     placed: tuple[Placed, ...]
     rules: tuple[Rule, ...]
-    panels: tuple[Box, ...]
+    panel: Box | None
     tightness: float
 
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """The sheet's size, unit (1% of its geometric mean side), margin, and reading direction."""
-
-    width: float
-    height: float
-    unit: float
-    margin: float
-    direction: Direction
-
     @property
-    def wide(self) -> bool:
-        """Landscape enough for a column beside the art."""
-        return self.width > self.height * 1.15
+    def on_panel(self) -> frozenset[str]:
+        """The zones that stand on the panel."""
+        if self.panel is None:
+            return frozenset()
+        return frozenset({"main", "foot"} if self.design.panel == "full" else {"foot"})
 
-    def mirrored(self, x: float, width: float) -> float:
-        """Where a box of `width` at `x` from the reading edge really starts."""
-        return self.width - x - width if self.direction == "rtl" else x
+    def main_bottom(self) -> float:
+        """Where the words over the picture end, in px from the top; 0.0 where none stand there."""
+        free = [each for each in self.placed if each.zone not in self.on_panel and each.zone != "foot"]
+        return max((each.y + each.sized.height for each in free), default=0.0)
+
+    def art(self, sheet: Sheet) -> Box:
+        """What a panel leaves of the sheet, in px."""
+        if self.panel is None:
+            return 0.0, 0.0, sheet.width, sheet.height
+        x, y, wide, tall = self.panel
+        if wide < sheet.width:
+            return (wide if x == 0 else 0.0), 0.0, sheet.width - wide, sheet.height
+        return 0.0, 0.0, sheet.width, sheet.height - tall
 
 
 def make_sheet(width: int, height: int, direction: Direction) -> Sheet:
@@ -114,9 +135,10 @@ def arrange(
     """Places everything, the main stack within `share` of the free height; None where it does not fit."""
     inset = sheet.margin * (1.45 if design.frame else 1.0)
     column = _column(design, sheet, inset)
-    across = column if design.panel == "full" else sheet.width - 2 * inset
-    head = _row(items, design, sheet, inset, sheet.width - 2 * inset, "head")
-    foot = _row(items, design, sheet, inset, across, "foot")
+    whole_width = sheet.width - 2 * inset
+    side = column if design.align == "start" else whole_width
+    head = _row(items, design, sheet, inset, side, "head")
+    foot = _row(items, design, sheet, inset, whole_width if design.panel == "foot" else side, "foot")
     if head is None or foot is None:
         return None
     main = sorted(
@@ -145,10 +167,10 @@ def arrange(
     placed, rules = _stacked(design, stack, sheet, inset, column, y, tightness, ornament)
     placed += [_moved(each, inset) for each in head[0]]
     placed += [_moved(each, sheet.height - inset - foot[1]) for each in foot[0]]
-    panels = _panels(design, sheet, y, foot, inset)
+    panel = _panel(design, sheet, y, foot, inset)
     if design.frame:
         rules += _frame(sheet)
-    return Arrangement(design, tuple(placed), tuple(rules), panels, tightness)
+    return Arrangement(design, tuple(placed), tuple(rules), panel, tightness)
 
 
 def _column(design: Design, sheet: Sheet, inset: float) -> float:
@@ -245,19 +267,20 @@ def _moved(placed: Placed, y: float) -> Placed:
     return Placed(placed.sized, placed.x, placed.y + y, placed.align, placed.zone)
 
 
-def _panels(
+def _panel(
     design: Design, sheet: Sheet, main_top: float, foot: tuple[list[Placed], float], inset: float
-) -> tuple[Box, ...]:
+) -> Box | None:
+    """Whole pixels, so that no seam shows where the picture begins."""
+    if design.panel == "full" and sheet.wide:
+        wide = float(round(sheet.width * 0.46))
+        return sheet.mirrored(0.0, wide), 0.0, wide, sheet.height
     if design.panel == "full":
-        if sheet.wide:
-            wide = sheet.width * 0.46
-            return ((sheet.mirrored(0.0, wide), 0.0, wide, sheet.height),)
-        top = main_top - inset
-        return ((0.0, top, sheet.width, sheet.height - top),)
+        top = float(max(0, round(main_top - inset)))
+        return 0.0, top, sheet.width, sheet.height - top
     if design.panel == "foot" and foot[0]:
-        tall = foot[1] + inset * 2 * 0.82
-        return ((0.0, sheet.height - tall, sheet.width, tall),)
-    return ()
+        tall = float(round(foot[1] + inset * 1.64))
+        return 0.0, sheet.height - tall, sheet.width, tall
+    return None
 
 
 def _frame(sheet: Sheet) -> list[Rule]:

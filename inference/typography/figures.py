@@ -18,7 +18,7 @@ def _ground(canvas: skia.Canvas, w: float, h: float, p: Palette) -> None:
 
 def rays(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
     """A sunburst from below: two neighbouring tones above, a bold sun on the rim."""
-    centre = (w * rng.choice((0.5, 0.5, 0.22, 0.78)), h * 0.94)
+    centre = (w * (rng.choice((0.5, 0.5, 0.22, 0.78)) if w <= h * 1.15 else 0.78), h * 0.94)
     a, b = (p.deep, mix(p.deep, p.mid, 0.5)) if p.dark else (p.paper, mix(p.paper, p.glow, 0.7))
     canvas.drawRect(skia.Rect.MakeWH(w, h), fill(a))
     reach, count = math.hypot(w, h) * 1.1, 36
@@ -42,7 +42,7 @@ def tiles(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
     for row in range(rows):
         for column in range(columns):
             x, y = w - (column + 1) * side if wide else column * side, h - (row + 1) * side
-            inside = (column < columns * 0.4) if wide else (row < rows * 0.36)
+            inside = ((column + 1) * side < w * 0.4) if wide else (row < rows * 0.36)
             if inside:
                 _tile(canvas, x, y, side, rng.sample(tones, 2), rng)
 
@@ -79,7 +79,7 @@ def orbs(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random
         centre = (w * rng.uniform(0.05, 0.95), h * rng.uniform(0.55, 1.05))
         radius = max(w, h) * rng.uniform(0.35, 0.6)
         canvas.drawCircle(*centre, radius, glow(centre, radius, tone, (0.75 if p.dark else 0.5) - 0.08 * i))
-    x, y, radius = w * rng.choice((0.26, 0.7, 0.76)), h * 0.76, min(w, h) * 0.19
+    x, y, radius = w * (rng.choice((0.26, 0.7, 0.76)) if w <= h * 1.15 else 0.8), h * 0.76, min(w, h) * 0.19
     ball = fade((x - radius, y - radius), (x + radius, y + radius), [(0, p.accent, 1), (0.55, p.glow, 1), (1, p.mid, 1)])
     canvas.drawCircle(x, y, radius, ball)
     ring = line(p.paper if p.dark else p.deep, max(1.0, radius * 0.012), 0.5)
@@ -89,7 +89,7 @@ def orbs(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random
 def contours(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
     """Lines of height around a summit off the centre, the lowest ones fading out."""
     _ground(canvas, w, h, p)
-    centre = (w * rng.choice((0.25, 0.72, 0.8)), h * rng.uniform(0.74, 0.84))
+    centre = (w * (rng.choice((0.25, 0.72, 0.8)) if w <= h * 1.15 else 0.82), h * rng.uniform(0.74, 0.84))
     waves = [(k, rng.uniform(0.03, 0.15) / k**0.4, rng.uniform(0, 360)) for k in (1, 2, 3, 5)]
     tone, count = (p.glow if p.dark else p.mid), 17
     for i in range(count, 0, -1):

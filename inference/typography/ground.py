@@ -9,20 +9,22 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from inference.typography import canvas, contrast
+from inference.typography import contrast
 from inference.typography.canvas import Pixels
 from inference.typography.contrast import BODY_RATIO, Box
 from inference.typography.palettes import Palette, Rgb, grown, lightness_of
 
 AIM = 5.0
+LIGHT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Boxes of words in px that share an ink. `edge`: the side of the sheet their veil leans on."""
+    """Boxes of words in px that share an ink; `solid` where a panel lies under them."""
 
     name: str
     boxes: tuple[Box, ...]
+    solid: bool = False
 
     @property
     def hull(self) -> Box:
@@ -42,17 +44,18 @@ class Inked:
 
 
 def choose_inks(pixels: Pixels, zones: Sequence[Zone], palette: Palette) -> dict[str, Inked]:
-    """One polarity for the whole sheet where it can be had cheaply, else the better one for each zone."""
+    """One polarity for all words on the picture, unless a zone would need far more veil for it than for the other."""
     pairs = [(palette.paper, palette.ink), (palette.ink, palette.paper)]
     if not palette.dark:
         pairs.reverse()
-    costs = [[_opacity(pixels, zone, ink, veil) for zone in zones] for ink, veil in pairs]
-    first = 0 if sum(costs[0]) <= sum(costs[1]) + 0.15 else 1
+    costs = {zone.name: [_opacity(pixels, zone, ink, veil) for ink, veil in pairs] for zone in zones}
+    open_costs = [costs[zone.name] for zone in zones if not zone.solid]
+    shared = 0 if sum(each[0] for each in open_costs) <= sum(each[1] for each in open_costs) + 0.3 else 1
     chosen: dict[str, Inked] = {}
-    for index, zone in enumerate(zones):
-        own = costs[first][index]
-        side = 1 - first if own > 0.4 and costs[1 - first][index] < own - 0.3 else first
-        chosen[zone.name] = Inked(*pairs[side], costs[side][index])
+    for zone in zones:
+        mine, other = costs[zone.name][shared], costs[zone.name][1 - shared]
+        side = 1 - shared if mine > other + (0.0 if zone.solid else 0.5) else shared
+        chosen[zone.name] = Inked(*pairs[side], costs[zone.name][side])
     return chosen
 
 
@@ -110,17 +113,15 @@ def readable_on(ground: Rgb, palette: Palette) -> tuple[Rgb, float]:
     return best[1], best[0]
 
 
-def dissolve(pixels: Pixels, seed: int) -> Pixels:
-    """The picture's light without its drawing: colours of a coarse mesh, so that no old word survives."""
+def dissolve(pixels: Pixels, drawn: Pixels) -> Pixels:
+    """The picture's light on a drawing of ours: a mesh of 4 cells on the short side, too coarse for any word to survive."""
     height, width = pixels.shape[:2]
-    short = 5
-    cells = (max(3, round(short * width / min(width, height))), max(3, round(short * height / min(width, height))))
+    short = min(width, height)
+    cells = max(3, round(4 * width / short)), max(3, round(4 * height / short))
     mesh = Image.fromarray(pixels[..., :3]).resize(cells, Image.Resampling.BOX)
-    smooth = mesh.resize((width, height), Image.Resampling.BICUBIC)
-    out = np.empty_like(pixels)
-    out[..., :3] = np.asarray(smooth)
-    out[..., 3] = 255
-    canvas.grain(out, seed, 2.6)
+    light = mesh.resize((width, height), Image.Resampling.BICUBIC)
+    out = drawn.copy()
+    out[..., :3] = np.asarray(Image.blend(Image.fromarray(drawn[..., :3]), light, LIGHT))
     return out
 
 

@@ -19,6 +19,11 @@ def _sky(canvas: skia.Canvas, w: float, h: float, p: Palette, horizon: float) ->
     canvas.drawRect(skia.Rect.MakeWH(w, h), fade((0, 0), (0, horizon), stops))
 
 
+def _beside(w: float, h: float, rng: random.Random, *places: float) -> float:
+    """Across: one of `places` on a tall sheet; on a wide one the end side, away from a column of words."""
+    return w * (rng.choice(places) if w <= h * 1.15 else rng.choice((0.8, 0.83)))
+
+
 def _sun(canvas: skia.Canvas, x: float, y: float, radius: float, p: Palette) -> None:
     canvas.drawCircle(x, y, radius * 4.2, glow((x, y), radius * 4.2, p.accent if p.dark else p.paper, 0.55))
     warm = fade((x, y - radius), (x, y + radius), [(0, mix(p.accent, p.paper, 0.35), 1), (1, p.accent, 1)])
@@ -46,7 +51,7 @@ def hills(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
     """Sun behind five ridges that darken towards the eye, mist between them."""
     horizon = h * 0.72
     _sky(canvas, w, h, p, horizon)
-    _sun(canvas, w * rng.choice((0.3, 0.5, 0.68, 0.74)), h * rng.uniform(0.57, 0.62), min(w, h) * 0.1, p)
+    _sun(canvas, _beside(w, h, rng, 0.3, 0.5, 0.68, 0.74), h * rng.uniform(0.57, 0.62), min(w, h) * 0.1, p)
     far = mix(p.glow, p.mid, 0.35) if p.dark else mix(p.glow, p.mid, 0.3)
     near = p.deep if p.dark else mix(p.mid, p.deep, 0.75)
     layers = 5
@@ -64,26 +69,24 @@ def waves(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
     """A low sun and overlapping rows of scales (seigaiha), flattened towards the horizon."""
     horizon = h * 0.62
     _sky(canvas, w, h, p, horizon)
-    _sun(canvas, w * rng.choice((0.28, 0.5, 0.72)), horizon - h * 0.01, min(w, h) * 0.13, p)
-    radius = min(w, h) * 0.115
-    tones = [p.deep, mix(p.deep, p.mid, 0.7), p.mid, mix(p.mid, p.glow, 0.55)]
-    foam = mix(p.paper, p.glow, 0.25)
-    row, y = 0, horizon
-    while y < h + radius:
-        reach = radius * (0.62 + 0.5 * (y - horizon) / (h - horizon))
-        offset = reach if row % 2 else 0.0
-        x = -reach + offset
-        while x < w + reach * 2:
-            for ring, share in enumerate((1.0, 0.74, 0.5, 0.27)):
-                tone = foam if ring in (1, 3) and p.dark else tones[(ring + row) % 4]
-                canvas.drawCircle(x, y + reach * 0.62, reach * share, fill(mix(tone, p.deep, 0.12 if p.dark else 0)))
-            x += reach * 2
-        y += reach * 0.52
-        row += 1
+    _sun(canvas, _beside(w, h, rng, 0.28, 0.5, 0.72), horizon - h * 0.01, min(w, h) * 0.13, p)
+    radius = min(w, h) * 0.1
+    far, near = (mix(p.mid, p.glow, 0.45), p.deep) if p.dark else (mix(p.glow, p.mid, 0.45), p.mid)
+    foam = line(p.paper, max(1.0, radius * 0.045), 0.75)
+    rows = math.ceil((h - horizon) / (radius * 0.5)) + 1
+    for row in range(rows):
+        y = horizon + radius * (0.55 + row * 0.5)
+        body = mix(far, near, row / rows)
+        x = -radius * (row % 2)
+        while x < w + radius:
+            for share in (1.0, 0.72, 0.44):
+                canvas.drawCircle(x, y, radius * share, fill(mix(body, p.deep if p.dark else p.mid, 1 - share)))
+                canvas.drawCircle(x, y, radius * share, foam)
+            x += radius * 2
     shade = p.deep if p.dark else mix(p.mid, p.deep, 0.6)
     canvas.drawRect(
         skia.Rect.MakeLTRB(0, horizon, w, h),
-        fade((0, horizon), (0, h), [(0, shade, 0.0), (0.45, shade, 0.12), (1, shade, 0.88)]),
+        fade((0, horizon), (0, h), [(0, shade, 0.0), (0.4, shade, 0.1), (1, shade, 0.8)]),
     )
 
 
@@ -98,7 +101,7 @@ def night(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
         x, y = rng.uniform(0, w), h * rng.random() ** 1.4 * 0.8
         size = min(w, h) * 0.0013 * rng.choice((0.6, 0.8, 1, 1, 1.9))
         canvas.drawCircle(x, y, size, fill(p.paper if p.dark else p.mid, rng.uniform(0.3, 0.9)))
-    x, y, radius = w * rng.choice((0.3, 0.68, 0.72)), h * 0.63, min(w, h) * 0.19
+    x, y, radius = _beside(w, h, rng, 0.3, 0.68, 0.72), h * 0.63, min(w, h) * 0.19
     canvas.drawCircle(x, y, radius * 3, glow((x, y), radius * 3, p.glow, 0.5))
     canvas.drawCircle(
         x, y, radius, fade((x - radius, y - radius), (x + radius, y + radius), [(0, p.paper, 1), (1, p.accent, 1)])
@@ -128,7 +131,7 @@ def _firs(canvas: skia.Canvas, w: float, h: float, base: float, tone: tuple[int,
 def skyline(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
     """Three rows of towers before a haze, some windows lit."""
     _sky(canvas, w, h, p, h * 0.8)
-    _sun(canvas, w * rng.choice((0.3, 0.5, 0.7)), h * 0.64, min(w, h) * 0.13, p)
+    _sun(canvas, _beside(w, h, rng, 0.3, 0.5, 0.7), h * 0.64, min(w, h) * 0.13, p)
     unit = min(w, h) / 100
     far = mix(p.mid, p.glow, 0.5 if p.dark else 0.75)
     near = p.ink if p.dark else mix(p.mid, p.deep, 0.7)
@@ -175,11 +178,11 @@ def _tower(
         y += 2.7 * unit
 
 
-def horizon(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
+def horizon(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:  # noqa: ARG001 - every motif is called alike
     """A slatted sun over a floor of perspective lines."""
     level = h * 0.68
     _sky(canvas, w, h, p, level)
-    x, radius = w / 2, min(w * 0.27, h * 0.2)
+    x, radius = (w / 2 if w <= h * 1.15 else w * 0.76), min(w * 0.27, h * 0.2)
     canvas.drawCircle(x, level - radius * 0.45, radius * 2.6, glow((x, level - radius * 0.45), radius * 2.6, p.glow, 0.5))
     canvas.save()
     for i in range(7):
@@ -205,6 +208,3 @@ def horizon(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Ran
     canvas.drawRect(
         skia.Rect.MakeLTRB(0, level, w, h), fade((0, level), (0, h), [(0, floor, 0.0), (0.5, floor, 0.25), (1, floor, 0.9)])
     )
-    del rng
-
-

@@ -119,7 +119,7 @@ def _shape_run(
     buffer.script = para.scripts[run[0]]
     buffer.language = para.locale.replace("_", "-")
     buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_GRAPHEMES
-    hb.shape(face.font, buffer, {"kern": True, "liga": not para.tracking})
+    hb.shape(face.font, buffer, {"kern": True, "liga": not para.tracking, "lnum": True})
     last = -1
     for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
         glyphs.append(

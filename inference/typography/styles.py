@@ -115,6 +115,14 @@ _SCRIPTS: dict[str, dict[Voice, tuple[Setting, ...]]] = {
     },
     **{code: dict.fromkeys(("display", "label", "text", "accent"), _CJK) for code in ("Hani", "Hira", "Kana", "Hang", "Bopo")},
 }
+_NARROW: dict[str, tuple[Setting, ...]] = {
+    "Latn": (("Anton", 400, 100), ("Oswald", 700, 100)),
+    "Cyrl": (("Oswald", 700, 100),),
+    "Grek": (("Noto Sans", 800, 63),),
+    "Arab": (("Noto Sans Arabic", 800, 63),),
+    "Deva": (("Noto Sans Devanagari", 800, 63),),
+    "Thai": (("Noto Sans Thai", 800, 63),),
+}
 _WEIGHTS: dict[Voice, int] = {"display": 800, "label": 700, "text": 400, "accent": 400}
 _LAST_RESORT = ("Noto Sans", "Rubik", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans CJK")
 
@@ -128,14 +136,16 @@ def style_named(name: str | None, prompt: str, seed: int) -> Style:
     return dice("style", name).choice(list(STYLES.values()))
 
 
-def chain(style: Style, voice: Voice, text: str) -> tuple[Face, ...]:
-    """Faces to try for each grapheme of `text`, best first.
+def chain(style: Style, voice: Voice, text: str, *, narrow: bool = False) -> tuple[Face, ...]:
+    """Faces to try for each grapheme of `text`, best first; `narrow` ones for words that run long.
 
     The first one that covers every letter leads, so that a word is not set in two faces where one
     would do.
     """
     script = dominant_script(text)
     asked = [*_SCRIPTS.get(script, {}).get(voice, ()), *style.voices[voice]]
+    if narrow:
+        asked = [*_NARROW.get(script, ()), *asked]
     asked += [("Noto Serif" if style.serif else "Noto Sans", _WEIGHTS[voice], 100)]
     faces = [face(*setting) for setting in asked]
     letters = {text[start:end] for start, end in graphemes(text) if not text[start:end].isspace()}

@@ -95,8 +95,13 @@ class DataFolder:
         """The last lines of broker.log written from byte `since` on."""
         if not self.log.exists():
             return ""
-        lines = self.log.read_bytes()[since:].decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-TAIL_LINES:])
+        return last_words(self.log.read_bytes()[since:].decode("utf-8", "replace"))
+
+
+def last_words(output: str) -> str:
+    """The end of what Java wrote, without the frames that bury the reason."""
+    lines = [line for line in output.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    return "\n".join(lines[-TAIL_LINES:])
 
 
 def _numbers(version: str) -> tuple[int, ...]:

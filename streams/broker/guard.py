@@ -56,7 +56,8 @@ class Guard:
             elif kill_at is not None and time.monotonic() >= kill_at:
                 child.kill()
             watched = [self.waker] if kill_at is not None else [self.waker, sys.stdin.fileno()]
-            readable, _, _ = select.select(watched, [], [], PARENT_CHECK_S)
+            patience = PARENT_CHECK_S if kill_at is None else max(0.0, kill_at - time.monotonic())
+            readable, _, _ = select.select(watched, [], [], min(patience, PARENT_CHECK_S))
             if self.waker in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self.waker, 512)

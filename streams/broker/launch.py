@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.broker.errors import BrokerError
-from streams.broker.folder import DataFolder
+from streams.broker.folder import DataFolder, last_words
 from streams.broker.java import Java, java_command
 from streams.broker.ports import LOOPBACK
 from streams.broker.probe import count_brokers
@@ -112,9 +112,8 @@ def format_storage(runtime: Runtime, folder: DataFolder, options: Options, *, lo
     except (subprocess.TimeoutExpired, OSError) as error:
         raise BrokerError(f"{folder.path} could not be formatted for Kafka: {error}") from error
     if done.returncode != 0:
-        raise BrokerError(
-            f"{folder.path} could not be formatted for Kafka (exit {done.returncode}):\n{done.stdout.strip()}"
-        )
+        said = f"exit status {done.returncode}:\n{last_words(done.stdout)}"
+        raise BrokerError(f"{folder.path} could not be formatted for Kafka, {said}")
     folder.unformatted.rename(folder.logs)
 
 

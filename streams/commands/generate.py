@@ -5,51 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import datetime as dt
-import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import orjson
 
-from schemas.events import Legibility, PromptEvent, PromptRef, Render, RenderJob, Spec
+from schemas.events import Legibility, PromptEvent, PromptRef, RenderJob
 from schemas.faults import BadEvent
 from schemas.ids import digest
 from schemas.wire import decode
 from streams.commands.choices import emulator
+from streams.commands.studio import Drawn, open_studio
 from streams.commands.terminal import console, dollars, echo_json, safe
 from streams.commands.verb import App, Failure, pass_app, verb
 from streams.settings import Settings
 
-if TYPE_CHECKING:
-    from inference.assets import AssetStore
-    from inference.legibility.service import OcrService
-    from inference.render import RenderService
-
 SOURCE = "glyphstream-generate"
-_NOT_IN_NAMES = re.compile(r"[\W_]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """`path` is where the picture lies; None where there is none."""
-
-    render: Render
-    legibility: Legibility | None
-    path: Path | None
-
-
-@dataclass(frozen=True, slots=True)
-class Studio:
-    """What draws, keeps and reads one picture."""
-
-    service: RenderService
-    store: AssetStore
-    ocr: OcrService | None
-    out: Path
 
 
 @verb(
@@ -162,3 +135,76 @@ def _as_event(line: str, asked: dict[str, Any]) -> bytes:
         except orjson.JSONDecodeError:
             return line.encode()
     return orjson.dumps({**asked, "source": SOURCE, "id": digest(line)[:16], "prompt": line})
+
+
+async def _draw_all(
+    settings: Settings, jobs: Sequence[RenderJob], out: Path, *, batch: int, ocr: bool, as_json: bool
+) -> list[Drawn]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    errors = console(stderr=True)
+    bar = Progress(
+        TextColumn("drawing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    )
+    slots = asyncio.Semaphore(batch)
+    async with open_studio(settings, out, ocr=ocr) as studio:
+        with bar:
+            task = bar.add_task("", total=len(jobs))
+
+            async def one(job: RenderJob) -> Drawn:
+                async with slots:
+                    drawn = await studio.draw(job)
+                bar.advance(task)
+                _tell(drawn, as_json=as_json)
+                return drawn
+
+            return list(await asyncio.gather(*(one(job) for job in jobs)))
+
+
+def _tell(drawn: Drawn, *, as_json: bool) -> None:
+    if as_json:
+        echo_json(_as_mapping(drawn))
+        return
+    render = drawn.render
+    engine = f"{render.resolved_engine or render.job.engine}{' (emulated)' if render.emulated else ''}"
+    if drawn.path is None:
+        click.echo(f"no picture  {engine}  {render.outcome}: {safe(render.reason)}")
+        return
+    where = "found in the store" if render.cached else f"{render.seconds:.1f} s, {dollars(render.usd)}"
+    click.echo(f"{drawn.path}  {engine}  {where}  {_score(drawn.legibility)}")
+
+
+def _score(legibility: Legibility | None) -> str:
+    if legibility is None:
+        return "not read"
+    marks = {"read": "read", "missed": "MISSED", "unreadable_by_reader": "no reader for it"}
+    words = ", ".join(f'"{safe(text.text)}" {marks[text.verdict]}' for text in legibility.texts)
+    score = "unscored" if legibility.score is None else f"score {legibility.score:.2f}"
+    return f"{score}{': ' if words else ''}{words}"
+
+
+def _as_mapping(drawn: Drawn) -> dict[str, object]:
+    render = drawn.render
+    image = render.pictures.image if render.pictures is not None else None
+    return {
+        "prompt": render.job.spec.prompt,
+        "seed": render.job.spec.seed,
+        "engine": render.job.engine,
+        "resolved_engine": render.resolved_engine,
+        "emulated": render.emulated,
+        "outcome": render.outcome,
+        "reason": render.reason,
+        "path": str(drawn.path) if drawn.path is not None else None,
+        "uri": image.uri if image is not None else None,
+        "sha256": image.sha256 if image is not None else None,
+        "seconds": render.seconds,
+        "usd": render.usd,
+        "cached": render.cached,
+        "legibility": dataclasses.asdict(drawn.legibility) if drawn.legibility is not None else None,
+    }

@@ -11,7 +11,8 @@ import click
 
 from streams.commands.terminal import cells, console, echo_json, table
 from streams.commands.verb import WITH_BROKER, App, Failure, VerbGroup, pass_app, subverb
-from streams.runtime.errors import EXIT_FAILED, EXIT_UNREACHABLE, EXIT_USAGE
+from streams.runtime.errors import EXIT_UNREACHABLE, EXIT_USAGE
+from streams.settings import Settings
 
 Answer = TypeVar("Answer")
 
@@ -49,13 +50,14 @@ def apply(app: App, partitions: int, replication: int, min_insync: int, as_json:
 
     settings = app.settings()
     changes = _called(
+        settings,
         apply_topics(
             settings.bootstrap,
             prefix=settings.topic_prefix,
             partitions=partitions,
             replication=replication,
             min_insync=min_insync,
-        )
+        ),
     )
     for change in changes:
         if as_json:
@@ -80,7 +82,7 @@ def show(app: App, as_json: bool) -> None:
     from streams.broker.topics import describe_topics
 
     settings = app.settings()
-    states = _called(describe_topics(settings.bootstrap, prefix=settings.topic_prefix))
+    states = _called(settings, describe_topics(settings.bootstrap, prefix=settings.topic_prefix))
     if as_json:
         for state in states:
             echo_json(
@@ -114,18 +116,21 @@ def show(app: App, as_json: bool) -> None:
     console().print(shown)
 
 
-def _called(work: Coroutine[Any, Any, Answer]) -> Answer:
+def _called(settings: Settings, work: Coroutine[Any, Any, Answer]) -> Answer:
     from aiokafka.errors import KafkaConnectionError
 
     from streams.broker.errors import BrokerError
+    from streams.scan import unreachable
 
     try:
         return asyncio.run(work)
     except ValueError as error:
         raise Failure(str(error), exit_code=EXIT_USAGE) from error
     except BrokerError as error:
-        away = isinstance(error.__cause__, KafkaConnectionError)
-        raise Failure(str(error), exit_code=EXIT_UNREACHABLE if away else EXIT_FAILED) from error
+        if isinstance(error.__cause__, KafkaConnectionError):
+            message = unreachable(settings, error.__cause__)
+            raise Failure(message, exit_code=EXIT_UNREACHABLE) from error
+        raise Failure(str(error)) from error
 
 
 def _days(retention_ms: str | None) -> str:

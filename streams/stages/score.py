@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from inference.assets import AssetStore
+from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
 from inference.legibility.base import Line
 from inference.legibility.score import score as score_reading
 from inference.legibility.service import OcrService, ReaderFailed
@@ -14,7 +14,7 @@ from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJo
 from schemas.topics import RENDERS, RESULTS
 from streams.routing.policy import POLICIES, Policy
 from streams.routing.verdict import Verdict, best_attempt, decide_verdict
-from streams.runtime.errors import Retryable
+from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.stages.draw import ListPrice
 from streams.stages.finals import failed_final, result_of
@@ -46,7 +46,8 @@ async def score(render: Render, deps: ScoreDeps) -> Sequence[Emit]:
     """Reads `render`, publishes what consumers may know, and the next job where there is one.
 
     Raises:
-        Retryable: the reader or the asset store failed.
+        Retryable: the reader or the asset store did not answer.
+        Permanent: the picture is gone from the store, or no longer what it was.
     """
     legibility = await _read(render, deps)
     attempts = (*render.job.history, _attempt(render, legibility))
@@ -77,7 +78,9 @@ async def _read(render: Render, deps: ScoreDeps) -> Legibility | None:
     try:
         png = await deps.store.get(render.pictures.image)
         readings: Mapping[str, Sequence[Line]] = await deps.ocr.read(png)
-    except (ReaderFailed, OSError) as error:
+    except (AssetMissing, AssetCorrupt) as error:
+        raise Permanent(str(error), code="asset-lost") from error
+    except (StoreFailed, ReaderFailed) as error:
         raise Retryable(f"cannot read {render.pictures.image.uri}: {error}") from error
     return score_reading(
         render.job.spec.texts, readings, deps.ocr.coverage, by_construction=render.by_construction

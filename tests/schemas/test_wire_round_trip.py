@@ -49,7 +49,7 @@ def _bare(shape: Shape) -> st.SearchStrategy[Any]:
     return {bool: st.booleans(), dt.datetime: MOMENTS}[shape.base]
 
 
-def events(cls: type[Any]) -> st.SearchStrategy[Any]:
+def events(cls: Any) -> st.SearchStrategy[Any]:
     return st.deferred(lambda: st.builds(cls, **{m.name: values(m.shape) for m in members(cls)}))
 
 

@@ -104,7 +104,7 @@ async def _picture(emulator: Emulator, ask: Ask, profile: Profile, seed: int) ->
         seed=seed,
         engine=ask.engine,
         misspell=profile.misspell,
-        style=profile.style,
+        style=profile.style or ask.engine,
     )
     try:
         png = await asyncio.get_running_loop().run_in_executor(emulator.executor, emulator.draw, drawing)

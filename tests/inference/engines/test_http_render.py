@@ -59,7 +59,7 @@ async def test_the_request_is_the_brief_s_contract_and_nothing_more(
 ) -> None:
     server = await serve_script(http_reply(200, {"Content-Type": "image/png"}, png()))
     engine = make_engine(server.url)
-    picture = await engine.render(make_spec("A poster", steps=20, guidance=4.5), key="abc")
+    picture = await engine.keyed("abc").render(make_spec("A poster", steps=20, guidance=4.5))
     await engine.aclose()
     heard = server.heard[0]
     assert heard.line == "POST /draw HTTP/1.1"
@@ -122,7 +122,7 @@ def error_json(code: str, message: str) -> bytes:
         (422, error_json("refused", "no gore"), Refused, "HTTP 422: refused: no gore"),
         (422, b"", Refused, "HTTP 422"),
         (422, b'{"detail": [{"loc": ["body", "prompt"], "msg": "missing"}]}', Unsupported, "HTTP 422"),
-        (400, error_json("moderation_blocked", "safety_violations=[violence]"), Refused, "moderation_blocked"),
+        (400, error_json("moderation_blocked", "safety_violations=[x]"), Refused, "moderation_blocked"),
         (400, error_json("content_policy_violation", "x"), Refused, "content_policy_violation"),
         (400, error_json("invalid_request", "width must be even"), Unsupported, "width must be even"),
         (401, b"who are you", Unsupported, "is the key right"),

@@ -99,7 +99,7 @@ def test_successors_that_lead_in_a_circle_are_refused(tmp_path: Path) -> None:
     ("broken", "message"),
     [
         (GOOD.replace("successor: new", "successor: newer"), r"old\.successor: no entry 'newer'; known: old"),
-        (GOOD.replace("usd: 0.04", "usd: cheap"), r"old: Expected `float`, got `str` - at `\$\.price\.usd`; got 'cheap'"),
+        (GOOD.replace("usd: 0.04", "usd: cheap"), r"old: Expected .* at `\$\.price\.usd`; got 'cheap'"),
         (GOOD.replace("usd: 0.04", "usd: -1"), r"old: Expected `float` >= 0.* - at `\$\.price\.usd`"),
         (GOOD.replace("roles: [final]", "roles: [finish]", 1), r"old: Invalid enum value 'finish'"),
         (GOOD.replace("title: Old", "titel: Old"), r"old: .*field `(titel|title)`"),

