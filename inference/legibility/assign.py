@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ _CANDIDATES: Final = 12
 _BRANCHES: Final = 48
 # Between spans that get as much right, the one that leaves less unexplained.
 _EXPLAINED: Final = 0.01
+
+_State: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ class Pattern:
         for place, character in enumerate(text):
             self._where[character] = self._where.get(character, 0) | 1 << place
 
-    def start(self) -> tuple[int, int, int]:
+    def start(self) -> _State:
         """The state before the first character; its last entry is the distance."""
         return self._full, 0, self.length
 
-    def feed(self, state: tuple[int, int, int], text: str) -> tuple[int, int, int]:
+    def feed(self, state: _State, text: str) -> _State:
         """The state after `text`."""
         up, down, distance = state
         for character in text:
@@ -115,7 +117,7 @@ def _exact(target: str, page: Page) -> list[Span]:
     """The spans that are the text to the letter, found without measuring distances."""
     spans = [Span(words, 0) for row in page.rows for words in _runs_spelling(target, row, page)]
     for start in range(len(page.segments)):
-        stack = [((start,), target)]
+        stack: list[tuple[tuple[int, ...], str]] = [((start,), target)]
         while stack:
             chain, rest = stack.pop()
             said = page.folded(page.segments[chain[-1]])
@@ -176,6 +178,7 @@ def _in_chains(target: str, page: Page) -> Iterator[Span]:
     pattern = Pattern(target)
     paths = 0
     for start in range(len(page.segments)):
+        stack: list[tuple[tuple[int, ...], _State, int]]
         stack = [((start,), _read(pattern, pattern.start(), page, start), 0)]
         while stack and paths < _PATHS:
             chain, state, read = stack.pop()
@@ -191,11 +194,13 @@ def _in_chains(target: str, page: Page) -> Iterator[Span]:
                 ]
 
 
-def _read(pattern: Pattern, state: tuple[int, int, int], page: Page, segment: int) -> tuple[int, int, int]:
+def _read(pattern: Pattern, state: _State, page: Page, segment: int) -> _State:
     return pattern.feed(state, page.folded(page.segments[segment]))
 
 
-def _disjoint(targets: Sequence[str], found: Mapping[str, Sequence[Span]], page: Page) -> tuple[Span | None, ...]:
+def _disjoint(
+    targets: Sequence[str], found: Mapping[str, Sequence[Span]], page: Page
+) -> tuple[Span | None, ...]:
     """Branch and bound over linear assignments: where two chosen spans share a word, one of them must go."""
     masks = sorted({span.mask for spans in found.values() for span in spans})
     column = {mask: place for place, mask in enumerate(masks)}

@@ -43,10 +43,9 @@ _ROW: Final = 0.5
 def characters() -> frozenset[str]:
     """What the English recogniser can print, from EasyOCR's own tables. Does not import torch."""
     folder = _package("easyocr")
-    known = set(_config(folder).recognition_models["gen2"]["english_g2"]["characters"])
-    english = (folder / "character" / "en_char.txt").read_text(encoding="utf-8-sig")
-    symbols = set(_config(folder).recognition_models["gen2"]["english_g2"]["symbols"])
-    return frozenset(known & (set(english.split()) | symbols))
+    model = _config(folder).recognition_models["gen2"]["english_g2"]
+    letters = (folder / "character" / "en_char.txt").read_text(encoding="utf-8-sig").split()
+    return frozenset(model["characters"]) & (frozenset(letters) | frozenset(model["symbols"]))
 
 
 class EasyReader:

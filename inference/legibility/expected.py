@@ -17,12 +17,12 @@ PARSER_VERSION: Final = "quotes-1"
 MAX_TEXTS: Final = 40
 MAX_CHARACTERS: Final = 500
 
-# Opening mark -> the marks that may close it. German „…“, Polish „…”, Swedish ”…”, Danish »…«, Japanese 〝…〟.
+# Opening mark -> the marks that may close it: German „…“, Polish „…”, Swedish ”…”, Danish »…«.
 _PAIRS: Final[dict[str, str]] = {
     '"': '"',
     "“": "”",
     "”": "”",
-    "„": "“”\"",
+    "„": '“”"',
     "＂": "＂",
     "«": "»",
     "»": "«",
@@ -81,7 +81,12 @@ _CUES: Final[tuple[tuple[str, Role], ...]] = (
     (r"body\s+(?:text|copy)|paragraph", "body"),
 )
 _ROLE: Final = tuple(
-    (regex.compile(rf"\b(?:{words})\b[^\w]*(?:(?:that|which|text|of|is|says?|saying|reads?|reading)\b\W*)*$", regex.I), role)
+    (
+        regex.compile(
+            rf"\b(?:{words})\b[^\w]*(?:(?:that|which|text|of|is|says?|saying|reads?|reading)\b\W*)*$", regex.I
+        ),
+        role,
+    )
     for words, role in _CUES
 )
 _BY_POSITION: Final[tuple[Role, ...]] = ("headline", "subtitle")
@@ -149,7 +154,7 @@ def _wanted(prompt: str) -> Iterator[tuple[str, str]]:
 
 
 def _clause(before: str) -> str:
-    return _CLAUSE_END.split(before)[-1]
+    return str(_CLAUSE_END.split(before)[-1])
 
 
 def _unwanted(clause: str, after: str) -> bool:
@@ -225,4 +230,4 @@ def _closes(prompt: str, at: int, end: int, mark: str) -> bool:
 
 
 def _unescaped(said: str) -> str:
-    return regex.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), said)
+    return str(regex.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), said))

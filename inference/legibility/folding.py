@@ -32,7 +32,7 @@ _MUST_BE_KNOWN: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Sc}%‰]")
 @lru_cache(maxsize=4096)
 def strict(text: str) -> str:
     """NFC, quotes, dashes and width folded, no spaces."""
-    return _SPACE.sub("", unicodedata.normalize("NFC", text).translate(_ALIKE))
+    return str(_SPACE.sub("", unicodedata.normalize("NFC", text).translate(_ALIKE)))
 
 
 @lru_cache(maxsize=4096)
@@ -55,9 +55,7 @@ def readable(text: str, characters: Set[str]) -> str:
     """
     text = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in text if c.isspace() or _knows(c, characters))
-    if len(kept) < len(text) and any(
-        _MUST_BE_KNOWN.match(c) and not _knows(c, characters) for c in text
-    ):
+    if len(kept) < len(text) and any(_MUST_BE_KNOWN.match(c) and not _knows(c, characters) for c in text):
         return ""
     return kept if strict(kept) else ""
 

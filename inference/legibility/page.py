@@ -47,7 +47,7 @@ class _Box:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`segments` and `rows` hold indices into `words`; `after[i]` the segments that may continue segment i."""
+    """`segments` and `rows` hold indices into `words`; `after[i]` says what may continue segment i."""
 
     words: tuple[Word, ...]
     segments: tuple[tuple[int, ...], ...]
@@ -61,7 +61,8 @@ class Page:
     def text(self, words: Sequence[int]) -> str:
         """The words as a person would write them."""
         return "".join(
-            (" " if place and self.words[i].spaced else "") + self.words[i].text for place, i in enumerate(words)
+            (" " if place and self.words[i].spaced else "") + self.words[i].text
+            for place, i in enumerate(words)
         )
 
 
@@ -85,7 +86,7 @@ def lay_out(lines: Sequence[Line]) -> Page:
 
 def _bounds(line: Line, index: int) -> _Box:
     if not line.box:
-        return _Box(0, 1e6 + 10 * index, 1, 1e6 + 10 * index + 1)
+        return _Box(0, 1e6 + 10 * index, 1, 1e6 + 10 * index + 10)
     xs, ys = [x for x, _ in line.box], [y for _, y in line.box]
     return _Box(min(xs), min(ys), max(xs), max(ys))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Final
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS: Final = 40_000_000
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
@@ -21,11 +21,17 @@ def decode(data: bytes) -> Image.Image:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, at most {MAX_PIXELS} are read: scale it down")
+                raise ValueError(
+                    f"picture: {width}x{height} pixels, at most {MAX_PIXELS} are read: scale it down"
+                )
             if picture.mode == "RGB":
                 return picture.copy()
             opaque = Image.new("RGBA", picture.size, "white")
             opaque.alpha_composite(picture.convert("RGBA"))
             return opaque.convert("RGB")
+    except UnidentifiedImageError:
+        raise ValueError(
+            f"picture: {len(data)} bytes beginning {data[:8]!r} are no {', '.join(_FORMATS)}"
+        ) from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"not a picture ({len(data)} bytes, {data[:8]!r}…): {error}") from error
+        raise ValueError(f"picture: {len(data)} bytes do not decode ({error}): send it whole") from error

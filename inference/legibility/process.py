@@ -20,7 +20,7 @@ import msgspec
 from inference.legibility.base import Line, Reader
 from inference.legibility.readers import reader_entry
 
-_LEAVE_S: Final = 1.0
+_REAP_S: Final = 1.0
 
 
 class ProcessDied(Exception):
@@ -49,13 +49,15 @@ _ANSWERS: Final = msgspec.msgpack.Decoder[_Answer](_Answer)
 
 
 class ReaderProcess:
-    """One spawned process with its readers. One picture at a time; only `kill` may come from another thread."""
+    """A spawned process with its readers, one picture at a time. Only `kill` may come from another thread."""
 
     def __init__(self, names: Sequence[str], *, threads: int, timeout_s: float) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._timeout_s = timeout_s
-        self._process = spawn.Process(target=_serve, args=(theirs, tuple(names), threads), name="ocr", daemon=True)
+        self.timeout_s = timeout_s
+        self._process = spawn.Process(
+            target=_serve, args=(theirs, tuple(names), threads), name="ocr", daemon=True
+        )
         self._process.start()
         # With this copy open the parent would not see the pipe close when the child dies.
         theirs.close()
@@ -93,12 +95,10 @@ class ReaderProcess:
         raise ReadError(answer.message if isinstance(answer, _Failure) else f"unexpected answer {answer!r}")
 
     def close(self) -> None:
-        """Hangs up, then ends the process if it has not left within a second."""
-        with contextlib.suppress(OSError):
-            self._pipe.close()
-        self._process.join(_LEAVE_S)
+        """Ends the process and waits for it: it holds nothing that could be lost."""
         self.kill()
         self._process.join()
+        self._pipe.close()
 
     def kill(self) -> None:
         """Ends the process now; a `read` under way raises ProcessDied."""
@@ -106,15 +106,16 @@ class ReaderProcess:
 
     def _answer(self) -> _Answer:
         try:
-            if not self._pipe.poll(self._timeout_s):
+            if not self._pipe.poll(self.timeout_s):
                 self.kill()
-                raise self._death(f"no answer in {self._timeout_s:g} s")
-            return _ANSWERS.decode(self._pipe.recv_bytes())
+                raise self._death(f"no answer in {self.timeout_s:g} s")
+            answer: _Answer = _ANSWERS.decode(self._pipe.recv_bytes())
+            return answer
         except (EOFError, OSError) as error:
             raise self._death("it hung up") from error
 
     def _death(self, reason: str) -> ProcessDied:
-        self._process.join(_LEAVE_S)
+        self._process.join(_REAP_S)
         return ProcessDied(f"the reader process died ({reason}, exit code {self._process.exitcode})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class RapidReader:
 
     def read(self, png: bytes) -> tuple[Line, ...]:
         bgr = np.ascontiguousarray(np.asarray(decode(png))[:, :, ::-1])
-        found = self._engine(bgr)
+        found: Any = self._engine(bgr)
         if found.txts is None:
             return ()
         return tuple(

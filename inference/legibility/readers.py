@@ -15,7 +15,7 @@ from inference.legibility.scripts import SAMPLES, scripts
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`module` has `characters()` and the reader class; `needs` are import names, `get` says how to get them."""
+    """`module` holds `characters()` and the reader class; `needs` are import names, `get` how to get them."""
 
     module: str
     reader: str
@@ -23,8 +23,15 @@ class Entry:
     get: str
 
     def open(self, *, threads: int) -> Reader:
-        """Loads the reader into this process."""
-        return cast(Reader, getattr(import_module(self.module), self.reader)(threads=threads))
+        """Loads the reader into this process.
+
+        Raises:
+            ModuleNotFoundError: a package is missing; the text says how to get it.
+        """
+        try:
+            return cast(Reader, getattr(import_module(self.module), self.reader)(threads=threads))
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(f"{error}: {self.get}", name=error.name) from error
 
     def characters(self) -> frozenset[str]:
         """The reader's alphabet, without loading its networks."""
@@ -35,7 +42,10 @@ class Entry:
 READERS: Final = MappingProxyType(
     {
         "rapidocr": Entry(
-            "inference.legibility.rapid", "RapidReader", ("rapidocr", "onnxruntime"), "pip install rapidocr onnxruntime"
+            "inference.legibility.rapid",
+            "RapidReader",
+            ("rapidocr", "onnxruntime"),
+            "pip install rapidocr onnxruntime",
         ),
         "easyocr": Entry(
             "inference.legibility.easy",
@@ -71,7 +81,9 @@ def available_readers() -> dict[str, tuple[bool, str]]:
 
 def readers_by_script() -> dict[str, tuple[str, ...]]:
     """For each script and language of `scripts.SAMPLES` the available readers that know its letters."""
-    known = {name: scripts(READERS[name].characters()) for name, (here, _) in available_readers().items() if here}
+    known = {
+        name: scripts(READERS[name].characters()) for name, (here, _) in available_readers().items() if here
+    }
     return {script: tuple(name for name, read in known.items() if script in read) for script in SAMPLES}
 
 

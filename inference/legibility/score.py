@@ -83,7 +83,9 @@ def score(
         ValueError: a reader without a declared coverage.
     """
     if missing := readings.keys() - coverage.keys():
-        raise ValueError(f"coverage: no characters for reader {sorted(missing)[0]!r}; known: {sorted(coverage)}")
+        raise ValueError(
+            f"coverage: no characters for reader {sorted(missing)[0]!r}; known: {sorted(coverage)}"
+        )
     judged = [_judge(texts, lines, coverage[reader]) for reader, lines in readings.items()]
     best = [_best([j.readings[i] for j in judged]) for i in range(len(texts))]
     recall = _recall(best)
@@ -149,7 +151,11 @@ def _extra(page: Page, taken: set[int]) -> list[list[int]]:
         last = -1
         for index in segment:
             word = page.words[index]
-            if index in taken or word.confidence < EXTRA_CONFIDENCE or not any(c.isalnum() for c in word.folded):
+            if (
+                index in taken
+                or word.confidence < EXTRA_CONFIDENCE
+                or not any(c.isalnum() for c in word.folded)
+            ):
                 continue
             if last >= 0 and index == last + 1:
                 runs[-1].append(index)

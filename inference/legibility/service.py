@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, ParamSpec, Self, TypeVar
 
 from inference.legibility.base import Line
 from inference.legibility.process import ProcessDied, ReaderProcess, ReadError
 from inference.legibility.readers import reader_entry
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _TRIES: Final = 2
 
@@ -57,7 +60,6 @@ class OcrService:
         # All blocking talk with the child is in this one thread, which also puts pictures in a queue.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ocr")
         self._process: ReaderProcess | None = None
-        self._busy = 0
         self._closing = False
 
     @property
@@ -83,12 +85,13 @@ class OcrService:
         return await self._in_thread(self._read, png)
 
     async def aclose(self) -> None:
-        """Ends the process within about a second; pictures under way raise ReaderFailed."""
+        """Ends the process at once; pictures under way raise ReaderFailed."""
         if self._closing:
             return
         self._closing = True
-        if self._busy and self._process:
-            self._process.kill()
+        # Wakes the thread where it waits for an answer.
+        if process := self._process:
+            process.kill()
         await asyncio.get_running_loop().run_in_executor(self._pool, self._end)
         self._pool.shutdown(wait=False)
 
@@ -104,13 +107,7 @@ class OcrService:
     async def _in_thread(self, call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         if self._closing:
             raise ReaderFailed("the OCR service is closed")
-        self._busy += 1
-        future = self._pool.submit(call, *args, **kwargs)
-        future.add_done_callback(self._one_less)
-        return await asyncio.wrap_future(future)
-
-    def _one_less(self, _: Future[Any]) -> None:
-        self._busy -= 1
+        return await asyncio.wrap_future(self._pool.submit(call, *args, **kwargs))
 
     def _read(self, png: bytes) -> Mapping[str, tuple[Line, ...]]:
         death: ProcessDied | None = None
@@ -135,7 +132,9 @@ class OcrService:
                 self.coverage = self._process.ready()
             except (ProcessDied, ReadError) as error:
                 self._end()
-                raise ReaderFailed(f"readers {', '.join(self._names)} could not be loaded: {error}") from error
+                raise ReaderFailed(
+                    f"readers {', '.join(self._names)} could not be loaded: {error}"
+                ) from error
         return self._process
 
     def _end(self) -> None:

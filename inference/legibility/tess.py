@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -46,11 +47,12 @@ class TesseractReader:
 
     def __init__(self, *, threads: int) -> None:
         os.environ["OMP_THREAD_LIMIT"] = str(threads)
-        import tesserocr
-
+        tesserocr = import_module("tesserocr")
         folder = data_folder()
         if folder is None:
-            raise WeightsRefused("no language data for tesseract: install tesseract-ocr-eng, or set TESSDATA_PREFIX")
+            raise WeightsRefused(
+                "no language data for tesseract: install tesseract-ocr-eng, or set TESSDATA_PREFIX"
+            )
         languages = "+".join(_languages(folder))
         self.name = f"tesseract-{tesserocr.tesseract_version().split()[1]}/{languages}"
         self._characters = characters()
@@ -64,7 +66,9 @@ class TesseractReader:
     def read(self, png: bytes) -> tuple[Line, ...]:
         self._api.SetImage(decode(png))
         if not self._api.Recognize():
-            raise RuntimeError(f"tesserocr {version('tesserocr')} could not recognise a picture of {len(png)} bytes")
+            raise RuntimeError(
+                f"tesserocr {version('tesserocr')} could not recognise a picture of {len(png)} bytes"
+            )
         return tuple(self._lines())
 
     def _lines(self) -> Iterator[Line]:
@@ -95,7 +99,12 @@ def alphabet(traineddata: Path) -> frozenset[str]:
     end = min((offset for offset in offsets if offset > start), default=len(data))
     entries = data[start:end].decode("utf-8", errors="replace").splitlines()[1:]
     named = (entry.split(" ", 1)[0] for entry in entries)
-    return frozenset(character for name in named if name not in ("NULL", "Joined") and "|" not in name[1:] for character in name)
+    return frozenset(
+        character
+        for name in named
+        if name not in ("NULL", "Joined") and "|" not in name[1:]
+        for character in name
+    )
 
 
 def _languages(folder: Path) -> Iterator[str]:

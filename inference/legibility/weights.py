@@ -26,5 +26,5 @@ def verify(directory: Path, sha256: Mapping[str, str]) -> None:
             raise WeightsRefused(f"{path} is missing: reinstall the package that carries it") from None
         if actual != pinned:
             raise WeightsRefused(
-                f"{path} has SHA-256 {actual}, not {pinned}; it was not loaded: reinstall the package that carries it"
+                f"{path} has SHA-256 {actual}, not {pinned}, and was not loaded: reinstall its package"
             )

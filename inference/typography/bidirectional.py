@@ -14,7 +14,18 @@ from bidi import algorithm
 
 Direction = Literal["ltr", "rtl"]
 
-_OPENING = {"(": ")", "[": "]", "{": "}", "（": "）", "「": "」", "『": "』", "【": "】", "［": "］", "〈": "〉", "《": "》"}
+_OPENING = {
+    "(": ")",
+    "[": "]",
+    "{": "}",
+    "（": "）",
+    "「": "」",
+    "『": "』",
+    "【": "】",
+    "［": "］",
+    "〈": "〉",
+    "《": "》",
+}
 _STRONG = {"L": 0, "R": 1, "AL": 1, "EN": 1, "AN": 1}
 _RTL_LANGUAGES = frozenset({"ar", "he", "iw", "fa", "ur", "ps", "yi", "ckb", "dv", "sd", "ug"})
 
@@ -87,7 +98,9 @@ def _resolve_brackets(characters: list[_Character], base_level: int) -> None:
         if base_level in inside:
             side = base_level
         else:
-            before = (_STRONG[each["type"]] for each in reversed(characters[:start]) if each["type"] in _STRONG)
+            before = (
+                _STRONG[each["type"]] for each in reversed(characters[:start]) if each["type"] in _STRONG
+            )
             side = next(before, base_level)
         for index in (start, end):
             characters[index]["type"] = "R" if side else "L"

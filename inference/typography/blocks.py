@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from inference.typography.bidirectional import base_direction
 from inference.typography.fitting import Lines, Measured, measure, tall, widest_piece, wrap
-from inference.typography.bidirectional import Direction
 from inference.typography.shaping import paragraph
 from inference.typography.styles import Style, Voice, chain
-from schemas.events import Role
+from schemas.events import Role, Text
 
 LEAST_PX = 11.0
 LEAST_PX_DENSE = 13.0
@@ -20,7 +20,7 @@ _DENSE = frozenset({"Arab", "Deva", "Thai", "Hani", "Hira", "Kana", "Hang", "Bop
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a role is set. Sizes in units (1% of the sheet's geometric mean side); `pitch` is line to line in em."""
+    """How a role is set. Sizes in units (1% of the geometric mean side); `pitch` is line to line in em."""
 
     voice: Voice
     high: float
@@ -33,12 +33,12 @@ class Cut:
 
 
 CUTS: dict[Role, Cut] = {
-    "headline": Cut("display", 27.0, 4.2, 0.0, above=3.0, most_lines=5),
+    "headline": Cut("display", 34.0, 4.2, 0.0, above=3.0, most_lines=5),
     "subtitle": Cut("text", 5.0, 2.5, 1.25, above=3.2),
     "tagline": Cut("accent", 4.4, 2.4, 1.3, above=2.6),
     "body": Cut("text", 2.9, 1.9, 1.42, above=3.3, most_lines=40),
     "date": Cut("label", 3.5, 2.1, 1.25, tone="accent", tracking=0.04, above=3.3),
-    "price": Cut("display", 8.5, 3.2, 1.05, tone="accent", above=3.4),
+    "price": Cut("display", 8.5, 3.2, 1.05, tone="accent", above=4.4),
     "cta": Cut("label", 3.2, 2.1, 1.2, tone="on_accent", above=4.2, most_lines=3),
     "brand": Cut("label", 3.1, 2.0, 1.25, tracking=0.05),
     "credits": Cut("text", 2.1, 1.6, 1.35, above=1.8),
@@ -47,13 +47,15 @@ CUTS: dict[Role, Cut] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Item:
-    """One text, shaped and measured, ready to be set at any size."""
+    """One text, shaped and measured, ready to be set at any size in [low, high] px.
 
-    text: str
+    `role` is the role it is set in, which differs from its text's own where a sheet has no headline.
+    """
+
+    source: Text
     role: Role
     cut: Cut
     measured: Measured
-    direction: Direction
     high: float
     low: float
 
@@ -81,27 +83,27 @@ class Sized:
 
 
 def make_item(
-    text: str, role: Role, locale: str, style: Style, direction: Direction, unit: float, *, shrink: float = 1.0
+    source: Text, role: Role, words: str, locale: str, style: Style, unit: float, *, shrink: float = 1.0
 ) -> Item:
-    """Chooses faces, shapes and measures.
+    """Chooses faces for `words` (the normalised text), shapes and measures them.
 
     Raises:
         NoGlyph: no face covers some of the characters.
     """
     cut = CUTS[role]
-    spaced = cut.tracking if text.upper() == text else 0.0
+    direction = base_direction(words, locale)
+    spaced = cut.tracking if words.upper() == words else 0.0
 
     def measured(narrow: bool) -> Measured:
-        faces = chain(style, cut.voice, text, narrow=narrow)
-        return measure(paragraph(text, faces, direction=direction, locale=locale, tracking=spaced))
+        faces = chain(style, cut.voice, words, narrow=narrow)
+        return measure(paragraph(words, faces, direction=direction, locale=locale, tracking=spaced))
 
     found = measured(False)
     if role == "headline" and widest_piece(found) > LONG_WORD_EM:
         found = measured(True)
-    para = found.para
-    least = LEAST_PX_DENSE if _DENSE & set(para.scripts) else LEAST_PX
+    least = LEAST_PX_DENSE if _DENSE & set(found.para.scripts) else LEAST_PX
     high = max(least, cut.high * unit * shrink)
-    return Item(text, role, cut, found, direction, high, max(least, min(high, cut.low * unit)))
+    return Item(source, role, cut, found, high, max(least, min(high, cut.low * unit)))
 
 
 def size_at(item: Item, width: float, tightness: float, most: float = 1e9) -> Sized | None:

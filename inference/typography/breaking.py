@@ -1,4 +1,7 @@
-"""Where a line may end: spaces, phrases (BudouX; PyThaiNLP's dictionary for Thai), kinsoku; never inside a grapheme."""
+"""Where a line may end: spaces, phrases, kinsoku; never inside a grapheme.
+
+Phrases come from BudouX, Thai words from PyThaiNLP's dictionary.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import budoux
@@ -42,7 +46,7 @@ def breaks(text: str, locale: str = "en") -> tuple[Break, ...]:
     phrases = _phrase_ends(text, locale)
     found: list[Break] = []
     spans = graphemes(text)
-    for (_, here), (start, end) in zip(spans, spans[1:], strict=False):
+    for (_, here), (start, end) in pairwise(spans):
         kind = _kind(text, here, text[start:end], phrases)
         if kind is not None:
             found.append(Break(here, kind))
@@ -95,7 +99,9 @@ def _language(text: str, locale: str) -> str | None:
     seen = {script_of(ch) for ch in text}
     for script, language in _PHRASED.items():
         if script in seen:
-            traditional = any(tag in locale.replace("_", "-").lower() for tag in ("hant", "-tw", "-hk", "-mo"))
+            traditional = any(
+                tag in locale.replace("_", "-").lower() for tag in ("hant", "-tw", "-hk", "-mo")
+            )
             if script == "Hani" and locale[:2].lower() == "ja":
                 return "ja"
             return "zh-hant" if script == "Hani" and traditional else language
@@ -110,7 +116,7 @@ def _phrases(line: str, language: str) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _thai_words() -> Callable[..., list[str]]:
-    """PyThaiNLP's maximal matching, imported late: it reads these two when it loads, or makes a folder at home."""
+    """PyThaiNLP's maximal matching; without these two settings it makes a folder at home when it loads."""
     os.environ.setdefault("PYTHAINLP_READ_ONLY", "1")
     os.environ.setdefault("PYTHAINLP_OFFLINE", "1")
     from pythainlp.tokenize import newmm

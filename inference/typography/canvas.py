@@ -11,7 +11,7 @@ import numpy.typing as npt
 import skia
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from inference.typography.palettes import Rgb
+from inference.typography.oklab import Rgb
 
 Pixels = npt.NDArray[np.uint8]
 Point = tuple[float, float]
@@ -109,7 +109,7 @@ def around(centre: Point, radius: float, degrees: float) -> Point:
 
 
 def grain(pixels: Pixels, seed: int, strength: float = 3.0) -> None:
-    """Film grain in place: one normal tile of noise (standard deviation in levels), the same on all channels."""
+    """Film grain in place: a tile of normal noise, `strength` levels of deviation, alike on all channels."""
     height, width = pixels.shape[:2]
     tile = np.clip(np.random.default_rng(seed).normal(0, strength, (256, 256)), -9, 9).astype(np.int16)
     for top in range(0, height, 256):
@@ -136,13 +136,13 @@ def from_png(data: bytes, width: int, height: int) -> Pixels:
         ValueError: the bytes are no picture, or one of more than 40 megapixels.
     """
     try:
-        image = Image.open(io.BytesIO(data))
-        if image.width * image.height > MAX_PIXELS:
-            raise ValueError(f"background is {image.width}x{image.height}: give one of at most 40 megapixels")
-        image = image.convert("RGBA")
+        opened = Image.open(io.BytesIO(data))
+        if opened.width * opened.height > MAX_PIXELS:
+            raise ValueError(f"background is {opened.width}x{opened.height}: give at most 40 megapixels")
+        image = opened.convert("RGBA")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise ValueError(f"background is no picture ({len(data)} bytes): give PNG bytes") from error
-    if image.getextrema()[3] != (255, 255):
+    if image.getchannel("A").getextrema() != (255, 255):
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
     return _covering(image, width, height)
 

@@ -6,21 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.typography import canvas, contrast, ground, paint
+from inference.typography.arranging import arrange
 from inference.typography.backdrop import backdrop, dice
 from inference.typography.bidirectional import Direction, base_direction
 from inference.typography.blocks import Item, make_item, size_at
 from inference.typography.canvas import Pixels
 from inference.typography.contrast import Box
-from inference.typography.designs import DESIGNS, Anchor, Arrangement, Placed, Sheet, arrange, make_sheet
+from inference.typography.designs import DESIGNS, Anchor, Arrangement, Placed, Sheet, make_sheet
 from inference.typography.ground import Inked, Zone
+from inference.typography.oklab import Rgb, mix
 from inference.typography.paint import Bar, SetLine, Words
-from inference.typography.palettes import Palette, Rgb, mix
+from inference.typography.palettes import Palette
 from inference.typography.shaping import NoGlyph, normalise
 from inference.typography.styles import Style, style_named
-from schemas.events import Role, Spec
+from schemas.events import Role, Spec, Text
 
 _SHARES = ((0.5, 0.66), (0.85, 1.0))
 _COMFORT = 0.5
+_REPEATED = 0.62
+_MOST_TELLING: tuple[Role, ...] = ("subtitle", "tagline", "brand", "price", "date", "cta", "body")
+_HEADLINE_LETTERS = 60
 
 
 class CannotSet(ValueError):
@@ -43,7 +48,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """`svg` drawn over `background_png` is `png`: the words and their ornaments are vector, the rest is raster.
+    """`svg` drawn over `background_png` is `png`: words and ornaments are vector, the rest is raster.
 
     Both PNGs are 8-bit sRGB; `background_png` holds no words. `fonts` names every face that drew a
     glyph, with the version of its package.
@@ -80,37 +85,53 @@ def compose(
     if not items:
         pixels, _ = _picture(spec, given, style, (0.0, 0.0, sheet.width, sheet.height), sheet, cover=cover)
         png = canvas.to_png(pixels)
-        return Poster(png, png, paint.to_svg(spec.width, spec.height, (), ()), spec.width, spec.height, (), ())
+        return Poster(
+            png, png, paint.to_svg(spec.width, spec.height, (), ()), spec.width, spec.height, (), ()
+        )
     arrangement = _arrangement(spec, chosen, items, sheet, None if cover else given)
     pixels, palette = _ground(spec, given, style, arrangement, sheet, cover=cover)
     return _painted(arrangement, sheet, pixels, palette, chosen)
 
 
 def _direction(spec: Spec) -> Direction:
-    lead = next((each for each in spec.texts if each.role == "headline"), None) or next(iter(spec.texts), None)
+    lead = next((each for each in spec.texts if each.role == "headline"), None) or next(
+        iter(spec.texts), None
+    )
     return base_direction(lead.text if lead else "", (lead.locale if lead else None) or spec.locale)
 
 
 def _items(spec: Spec, style: Style, sheet: Sheet) -> list[Item]:
     items: list[Item] = []
     seen: set[Role] = set()
-    for text in spec.texts:
+    for text, role in zip(spec.texts, _roles(spec.texts), strict=True):
         words = normalise(text.text)
-        locale = text.locale or spec.locale
         if not words:
             raise CannotSet(f"text {text.text!r} ({text.role}) holds nothing that can be seen: leave it out")
-        shrink = 0.62 if text.role in seen else 1.0
-        seen.add(text.role)
-        way = base_direction(words, locale)
+        shrink = _REPEATED if role in seen else 1.0
+        seen.add(role)
         try:
-            items.append(make_item(words, text.role, locale, style, way, sheet.unit, shrink=shrink))
+            item = make_item(text, role, words, text.locale or spec.locale, style, sheet.unit, shrink=shrink)
         except NoGlyph as error:
             named = ", ".join(f"{each!r} ({_code_points(each)})" for each in error.characters)
             raise CannotSet(
                 f"text {text.text!r} ({text.role}): no installed font has a glyph for {named}; "
                 "take them out, or install a font package that covers them"
             ) from error
+        items.append(item)
     return items
+
+
+def _roles(texts: Sequence[Text]) -> list[Role]:
+    """The roles as asked; where none is a headline, the most telling short text is set as one."""
+    roles = [text.role for text in texts]
+    if "headline" in roles:
+        return roles
+    for role in _MOST_TELLING:
+        for index, text in enumerate(texts):
+            if text.role == role and len(text.text) <= _HEADLINE_LETTERS:
+                roles[index] = "headline"
+                return roles
+    return roles
 
 
 def _code_points(grapheme: str) -> str:
@@ -118,11 +139,17 @@ def _code_points(grapheme: str) -> str:
 
 
 def _ground(
-    spec: Spec, given: Pixels | None, style: str | None, arrangement: Arrangement, sheet: Sheet, *, cover: bool
+    spec: Spec,
+    given: Pixels | None,
+    style: str | None,
+    arrangement: Arrangement,
+    sheet: Sheet,
+    *,
+    cover: bool,
 ) -> tuple[Pixels, Palette]:
     """The picture in the part of the sheet that no panel takes, and the panel."""
     art = arrangement.art(sheet)
-    clear = arrangement.main_bottom() + 4 * sheet.unit
+    clear = arrangement.main_bottom() + 5 * sheet.unit
     picture, palette = _picture(spec, given, style, art, sheet, cover=cover, clear=clear)
     if arrangement.panel is None:
         return picture, palette
@@ -199,9 +226,10 @@ def _does_not_fit(items: Sequence[Item], sheet: Sheet) -> CannotSet:
         return sized.height if sized else float("inf")
 
     worst = max(items, key=claim)
-    shown = worst.text if len(worst.text) <= 60 else f"{worst.text[:57]}..."
+    words = worst.source.text
+    shown = words if len(words) <= 60 else f"{words[:57]}..."
     return CannotSet(
-        f"text {shown!r} ({worst.role}) does not fit {width:.0f} x {height:.0f} px beside "
+        f"text {shown!r} ({worst.source.role}) does not fit {width:.0f} x {height:.0f} px beside "
         f"{len(items) - 1} other texts, even at the least legible size of {worst.low:.0f} px: "
         "shorten it, or ask for a larger picture"
     )
@@ -214,7 +242,7 @@ def _painted(
     zones = _zones(arrangement, lines)
     inks = ground.choose_inks(pixels, zones, palette)
     for zone in zones:
-        ground.lay_veil(pixels, zone, inks[zone.name], feather=14 * sheet.unit)
+        ground.lay_veil(pixels, zone, inks[zone.name], feather=10 * sheet.unit)
     background = canvas.to_png(pixels)
     bars = [_rule(rule.box, rule.tone, rule.stroke, inks, palette, pixels) for rule in arrangement.rules]
     words: list[Words] = []
@@ -278,4 +306,4 @@ def _inked(
         if item.cut.tone == "accent":
             rgb = ground.accent_or(ink, palette.accent, under, sized.size)
         ratio = contrast.measure(under).against(rgb)
-    return Block(item.text, item.role, box, sized.size, ratio), bar, Words(item.text, lines, rgb)
+    return Block(item.source.text, item.source.role, box, sized.size, ratio), bar, Words(item.source.text, lines, rgb)

@@ -8,7 +8,8 @@ import random
 import skia
 
 from inference.typography.canvas import around, curve, fade, fill, glow, line, polygon
-from inference.typography.palettes import Palette, mix
+from inference.typography.oklab import mix
+from inference.typography.palettes import Palette
 
 
 def _ground(canvas: skia.Canvas, w: float, h: float, p: Palette) -> None:
@@ -48,7 +49,12 @@ def tiles(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
 
 
 def _tile(
-    canvas: skia.Canvas, x: float, y: float, side: float, tones: list[tuple[int, int, int]], rng: random.Random
+    canvas: skia.Canvas,
+    x: float,
+    y: float,
+    side: float,
+    tones: list[tuple[int, int, int]],
+    rng: random.Random,
 ) -> None:
     ground, shape = tones
     box = skia.Rect.MakeXYWH(x, y, side + 0.5, side + 0.5)
@@ -74,16 +80,24 @@ def _tile(
 def orbs(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
     """Great soft lights that run into one another, and one crisp sphere."""
     _ground(canvas, w, h, p)
-    tones = [p.mid, p.glow, mix(p.accent, p.mid, 0.3), p.glow] if p.dark else [p.glow, p.mid, p.accent, p.glow]
+    tones = (
+        [p.mid, p.glow, mix(p.accent, p.mid, 0.3), p.glow] if p.dark else [p.glow, p.mid, p.accent, p.glow]
+    )
     for i, tone in enumerate(tones):
         centre = (w * rng.uniform(0.05, 0.95), h * rng.uniform(0.55, 1.05))
         radius = max(w, h) * rng.uniform(0.35, 0.6)
         canvas.drawCircle(*centre, radius, glow(centre, radius, tone, (0.75 if p.dark else 0.5) - 0.08 * i))
     x, y, radius = w * (rng.choice((0.26, 0.7, 0.76)) if w <= h * 1.15 else 0.8), h * 0.76, min(w, h) * 0.19
-    ball = fade((x - radius, y - radius), (x + radius, y + radius), [(0, p.accent, 1), (0.55, p.glow, 1), (1, p.mid, 1)])
+    ball = fade(
+        (x - radius, y - radius),
+        (x + radius, y + radius),
+        [(0, p.accent, 1), (0.55, p.glow, 1), (1, p.mid, 1)],
+    )
     canvas.drawCircle(x, y, radius, ball)
     ring = line(p.paper if p.dark else p.deep, max(1.0, radius * 0.012), 0.5)
-    canvas.drawOval(skia.Rect.MakeXYWH(x - radius * 1.55, y - radius * 0.32, radius * 3.1, radius * 0.64), ring)
+    canvas.drawOval(
+        skia.Rect.MakeXYWH(x - radius * 1.55, y - radius * 0.32, radius * 3.1, radius * 0.64), ring
+    )
 
 
 def contours(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
@@ -105,7 +119,12 @@ def contours(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Ra
         canvas.drawPath(outline, fill(mix(p.mid, p.glow, 1 - i / count), 0.075))
         strong = i % 4 == 1
         canvas.drawPath(
-            outline, line(p.accent if strong else tone, max(0.8, min(w, h) * (0.003 if strong else 0.0016)), 0.95 - 0.045 * i)
+            outline,
+            line(
+                p.accent if strong else tone,
+                max(0.8, min(w, h) * (0.003 if strong else 0.0016)),
+                0.95 - 0.045 * i,
+            ),
         )
 
 
@@ -126,7 +145,12 @@ def record(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rand
         [0, 0.06, 0.14, 0.5, 0.56, 0.64, 1],
     )
     canvas.drawCircle(*centre, radius * 0.985, skia.Paint(Shader=sheen, AntiAlias=True))
-    for share, tone in ((0.36, p.accent), (0.3, mix(p.accent, p.glow, 0.55)), (0.16, p.accent), (0.028, body)):
+    for share, tone in (
+        (0.36, p.accent),
+        (0.3, mix(p.accent, p.glow, 0.55)),
+        (0.16, p.accent),
+        (0.028, body),
+    ):
         canvas.drawCircle(*centre, radius * share, fill(tone))
 
 
@@ -137,16 +161,27 @@ def curtain(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Ran
     x, fold = -w * 0.02, min(w, h) * 0.085
     while x < w:
         wide = fold * rng.uniform(0.7, 1.35)
-        cloth = fade((x, 0), (x + wide, 0), [(0, dark, 1), (0.42, mix(tone, dark, 0.3), 1), (0.6, tone, 1), (1, dark, 1)])
+        cloth = fade(
+            (x, 0),
+            (x + wide, 0),
+            [(0, dark, 1), (0.42, mix(tone, dark, 0.3), 1), (0.6, tone, 1), (1, dark, 1)],
+        )
         canvas.drawRect(skia.Rect.MakeXYWH(x, 0, wide + 1, h), cloth)
         x += wide
-    spot = (w * 0.5, h * 0.9)
+    spot = (w * 0.5, h * 0.8)
     canvas.drawRect(
-        skia.Rect.MakeWH(w, h), fade((0, 0), (0, h), [(0, p.ink, 0.8 if p.dark else 0.0), (0.6, p.ink, 0.3 if p.dark else 0.0), (1, p.ink, 0)])
+        skia.Rect.MakeWH(w, h),
+        fade(
+            (0, 0),
+            (0, h),
+            [(0, p.ink, 0.8 if p.dark else 0.0), (0.6, p.ink, 0.3 if p.dark else 0.0), (1, p.ink, 0)],
+        ),
     )
     canvas.drawCircle(*spot, h * 0.5, glow(spot, h * 0.5, mix(p.accent, p.paper, 0.4), 0.6))
-    canvas.drawRect(skia.Rect.MakeLTRB(0, h * 0.9, w, h), fade((0, h * 0.9), (0, h), [(0, p.deep, 1), (1, p.ink, 1)]))
-    canvas.drawRect(skia.Rect.MakeXYWH(0, h * 0.9, w, max(2.0, h * 0.005)), fill(p.accent))
+    canvas.drawRect(
+        skia.Rect.MakeLTRB(0, h * 0.85, w, h), fade((0, h * 0.85), (0, h), [(0, p.deep, 1), (1, p.ink, 1)])
+    )
+    canvas.drawRect(skia.Rect.MakeXYWH(0, h * 0.85, w, max(2.0, h * 0.005)), fill(p.accent))
 
 
 def leaves(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
@@ -156,6 +191,8 @@ def leaves(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rand
     low = (w * 0.5, h * 1.02)
     canvas.drawCircle(*low, unit * 0.75, glow(low, unit * 0.75, p.glow, 0.45))
     tones = [mix(p.mid, p.glow, 0.75), mix(p.mid, p.glow, 0.35), p.mid, mix(p.mid, p.deep, 0.5), p.accent]
+    for lean in (-58, -30, 4, 33, 60):
+        _leaf(canvas, (w * 0.5 + lean * unit * 0.004, h * 1.05), lean, unit * 0.34, tones[3], p)
     for layer in range(3):
         for corner in (0.0, 1.0):
             for k in range(5):
@@ -167,7 +204,12 @@ def leaves(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rand
 
 
 def _leaf(
-    canvas: skia.Canvas, root: tuple[float, float], lean: float, size: float, tone: tuple[int, int, int], p: Palette
+    canvas: skia.Canvas,
+    root: tuple[float, float],
+    lean: float,
+    size: float,
+    tone: tuple[int, int, int],
+    p: Palette,
 ) -> None:
     canvas.save()
     canvas.translate(*root)
@@ -177,7 +219,11 @@ def _leaf(
     shape.cubicTo(-size * 0.24, -size * 0.3, -size * 0.2, -size * 0.72, 0, -size)
     shape.cubicTo(size * 0.2, -size * 0.72, size * 0.24, -size * 0.3, 0, 0)
     shape.close()
-    shade = fade((-size * 0.2, 0), (size * 0.2, 0), [(0, mix(tone, p.deep, 0.3), 1), (0.5, tone, 1), (0.5, mix(tone, p.deep, 0.16), 1), (1, tone, 1)])
+    shade = fade(
+        (-size * 0.2, 0),
+        (size * 0.2, 0),
+        [(0, mix(tone, p.deep, 0.3), 1), (0.5, tone, 1), (0.5, mix(tone, p.deep, 0.16), 1), (1, tone, 1)],
+    )
     canvas.drawPath(shape.detach(), shade)
     vein = line(mix(tone, p.paper, 0.4), max(0.8, size * 0.006), 0.65)
     canvas.drawLine(0, 0, 0, -size * 0.94, vein)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import accumulate
 
 from inference.typography.breaking import Break, breaks
@@ -93,7 +93,7 @@ def _balanced(measured: Measured, allowed: Sequence[Break], width: float, count:
     total = measured.width(*_trim(text, 0, len(text)))
     ideal = min(width, total / count)
 
-    @lru_cache(maxsize=None)
+    @cache
     def best(first: int, left: int) -> tuple[float, Lines] | None:
         start = allowed[first - 1].index if first else 0
         found: tuple[float, Lines] | None = None

@@ -53,7 +53,9 @@ _FAMILIES = (
     Family("Bebas Neue", "fontpkg-bebas-neue", "BebasNeue-Regular.ttf", caps_only=True),
     Family("Oswald", "fontpkg-oswald", "Oswald[wght].ttf", ("wght",)),
     Family("Playfair Display", "fontpkg-playfair-display", "PlayfairDisplay[wght].ttf", ("wght",)),
-    Family("Playfair Display Italic", "fontpkg-playfair-display", "PlayfairDisplay-Italic[wght].ttf", ("wght",)),
+    Family(
+        "Playfair Display Italic", "fontpkg-playfair-display", "PlayfairDisplay-Italic[wght].ttf", ("wght",)
+    ),
     Family("Rubik", "fontpkg-rubik", "Rubik[wght].ttf", ("wght",)),
     Family("Heebo", "fontpkg-heebo", "Heebo[wght].ttf", ("wght",)),
     Family("Noto Sans", "fontpkg-noto-sans", "NotoSans[wdth,wght].ttf", ("wght", "wdth")),
@@ -97,7 +99,11 @@ class Face:
             return False
         return any(
             all(self.font.get_nominal_glyph(ord(ch)) for ch in form if not is_ignorable(ch))
-            for form in (grapheme, unicodedata.normalize("NFC", grapheme), unicodedata.normalize("NFD", grapheme))
+            for form in (
+                grapheme,
+                unicodedata.normalize("NFC", grapheme),
+                unicodedata.normalize("NFD", grapheme),
+            )
         )
 
 

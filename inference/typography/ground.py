@@ -11,11 +11,12 @@ from PIL import Image
 
 from inference.typography import contrast
 from inference.typography.canvas import Pixels
-from inference.typography.contrast import BODY_RATIO, Box
-from inference.typography.palettes import Palette, Rgb, grown, lightness_of
+from inference.typography.contrast import Box
+from inference.typography.oklab import Rgb, lightness_of, lit
+from inference.typography.palettes import Palette, grown
 
 AIM = 5.0
-LIGHT = 0.4
+LIGHT = 0.24
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Inked:
 
 
 def choose_inks(pixels: Pixels, zones: Sequence[Zone], palette: Palette) -> dict[str, Inked]:
-    """One polarity for all words on the picture, unless a zone would need far more veil for it than for the other."""
+    """One polarity for all words on the picture, unless a zone would need far more veil for it."""
     pairs = [(palette.paper, palette.ink), (palette.ink, palette.paper)]
     if not palette.dark:
         pairs.reverse()
@@ -65,14 +66,16 @@ def _opacity(pixels: Pixels, zone: Zone, ink: Rgb, veil: Rgb) -> float:
 
 
 def lay_veil(pixels: Pixels, zone: Zone, inked: Inked, feather: float) -> None:
-    """Blends the veil in place: full over the zone, easing out over `feather` px, running on to near edges."""
+    """Blends the veil in place: full over the zone, eased out over `feather` px, run on to near edges."""
     if inked.opacity <= 0:
         return
     height, width = pixels.shape[:2]
     x, y, w, h = zone.hull
     pad = feather * 0.12 + 4
     rows = _ramp(height, y - pad, y + h + pad, feather)
-    columns = _ramp(width, x - pad, x + w + pad, feather * 1.5) if w < width * 0.62 else np.ones(width, np.float32)
+    columns = (
+        _ramp(width, x - pad, x + w + pad, feather * 1.5) if w < width * 0.62 else np.ones(width, np.float32)
+    )
     mask = (rows[:, None] * columns[None, :] * inked.opacity)[..., None]
     top, bottom = _span(rows)
     left, right = _span(columns)
@@ -114,7 +117,10 @@ def readable_on(ground: Rgb, palette: Palette) -> tuple[Rgb, float]:
 
 
 def dissolve(pixels: Pixels, drawn: Pixels) -> Pixels:
-    """The picture's light on a drawing of ours: a mesh of 4 cells on the short side, too coarse for any word to survive."""
+    """The picture's light on a drawing of ours.
+
+    All that is kept is a mesh of 4 cells on the short side: too coarse for any word to survive.
+    """
     height, width = pixels.shape[:2]
     short = min(width, height)
     cells = max(3, round(4 * width / short)), max(3, round(4 * height / short))
@@ -128,12 +134,16 @@ def dissolve(pixels: Pixels, drawn: Pixels) -> Pixels:
 def palette_of(pixels: Pixels) -> Palette:
     """A palette grown from a picture: its mean colour for the ground, its most vivid one for the accent."""
     small = Image.fromarray(pixels[..., :3]).resize((16, 16), Image.Resampling.BOX)
-    colours = np.asarray(small, np.int16).reshape(-1, 3)
-    mean = colours.mean(axis=0)
-    vivid = colours[int(np.argmax(colours.max(axis=1) - colours.min(axis=1)))]
-    base: Rgb = (int(mean[0]), int(mean[1]), int(mean[2]))
-    accent: Rgb = (int(vivid[0]), int(vivid[1]), int(vivid[2]))
-    return grown("picture", [base, accent, accent], dark=lightness_of(base) < 0.66)
+    colours = np.asarray(small, np.float64).reshape(-1, 3)
+    vividness = colours.max(axis=1) - colours.min(axis=1)
+    # Plain means are mud: vivid cells weigh more.
+    base = _rounded(np.average(colours, axis=0, weights=vividness + 4.0))
+    accent = _rounded(colours[int(np.argmax(vividness))])
+    return grown(
+        "picture", [lit(base, lightness_of(base), chroma=1.4), accent, accent], dark=lightness_of(base) < 0.66
+    )
 
 
-__all__ = ["AIM", "BODY_RATIO", "Inked", "Zone", "accent_or", "choose_inks", "dissolve", "lay_veil", "palette_of", "readable_on"]
+def _rounded(channels: npt.NDArray[np.float64]) -> Rgb:
+    red, green, blue = (int(channel) for channel in np.rint(channels))
+    return red, green, blue

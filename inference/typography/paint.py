@@ -14,7 +14,7 @@ from inference.typography.canvas import Pixels
 from inference.typography.contrast import Box
 from inference.typography.designs import Placed, Sheet
 from inference.typography.fonts import Face, outline
-from inference.typography.palettes import Rgb
+from inference.typography.oklab import Rgb
 from inference.typography.shaping import Shaped, shape
 
 
@@ -96,12 +96,19 @@ def draw(pixels: Pixels, bars: Sequence[Bar], words: Sequence[Words]) -> None:
 def to_svg(width: int, height: int, bars: Sequence[Bar], words: Sequence[Words]) -> str:
     """Bars and outlines as SVG 1.1, one `<path>` a glyph that has ink; no fonts, no `<text>`, no raster."""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}">'
     ]
     for bar in bars:
         x, y, w, h = bar.box
-        ink = f'fill="none" stroke="{_hex(bar.rgb)}" stroke-width="{bar.stroke:.2f}"' if bar.stroke else f'fill="{_hex(bar.rgb)}"'
-        parts.append(f'<rect x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" height="{h:.2f}" rx="{bar.radius:.2f}" {ink}/>')
+        ink = (
+            f'fill="none" stroke="{_hex(bar.rgb)}" stroke-width="{bar.stroke:.2f}"'
+            if bar.stroke
+            else f'fill="{_hex(bar.rgb)}"'
+        )
+        parts.append(
+            f'<rect x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" height="{h:.2f}" rx="{bar.radius:.2f}" {ink}/>'
+        )
     for each in words:
         parts.append(f'<g fill="{_hex(each.rgb)}" role="img" aria-label={quoteattr(each.text)}>')
         for line in each.lines:
@@ -110,7 +117,8 @@ def to_svg(width: int, height: int, bars: Sequence[Bar], words: Sequence[Words])
                 if drawn:
                     scale = line.size / glyph.face.upem
                     x, y = line.x + glyph.x * line.size, line.baseline - glyph.y * line.size
-                    parts.append(f'<path transform="matrix({scale:.6f} 0 0 {-scale:.6f} {x:.3f} {y:.3f})" d="{drawn}"/>')
+                    place = f"matrix({scale:.6f} 0 0 {-scale:.6f} {x:.3f} {y:.3f})"
+                    parts.append(f'<path transform="{place}" d="{drawn}"/>')
         parts.append("</g>")
     return "\n".join([*parts, "</svg>\n"])
 
@@ -129,7 +137,9 @@ def _path(face: Face, glyph: int) -> skia.Path:
 
 @lru_cache(maxsize=8192)
 def _svg_path(face: Face, glyph: int) -> str:
-    return "".join(letter + " ".join(f"{point:g}" for point in points) for letter, points in outline(face, glyph))
+    return "".join(
+        letter + " ".join(f"{point:g}" for point in points) for letter, points in outline(face, glyph)
+    )
 
 
 def _hex(rgb: Rgb) -> str:

@@ -8,12 +8,17 @@ import random
 import skia
 
 from inference.typography.canvas import around, colour, curve, fade, fill, glow, line, polygon
-from inference.typography.palettes import Palette, mix
+from inference.typography.oklab import mix
+from inference.typography.palettes import Palette
 
 
 def _sky(canvas: skia.Canvas, w: float, h: float, p: Palette, horizon: float) -> None:
     if p.dark:
-        stops = [(0.0, p.deep, 1.0), (0.55, mix(p.deep, p.mid, 0.75), 1.0), (1.0, mix(p.mid, p.glow, 0.72), 1.0)]
+        stops = [
+            (0.0, p.deep, 1.0),
+            (0.55, mix(p.deep, p.mid, 0.75), 1.0),
+            (1.0, mix(p.mid, p.glow, 0.72), 1.0),
+        ]
     else:
         stops = [(0.0, p.paper, 1.0), (0.6, mix(p.paper, p.glow, 0.6), 1.0), (1.0, p.glow, 1.0)]
     canvas.drawRect(skia.Rect.MakeWH(w, h), fade((0, 0), (0, horizon), stops))
@@ -30,11 +35,16 @@ def _sun(canvas: skia.Canvas, x: float, y: float, radius: float, p: Palette) -> 
     canvas.drawCircle(x, y, radius, warm)
 
 
-def _ridge(rng: random.Random, w: float, base: float, swing: float, bumps: int) -> list[tuple[float, float]]:
+def _ridge(
+    rng: random.Random, w: float, base: float, swing: float, bumps: float
+) -> list[tuple[float, float]]:
     phases = [(rng.uniform(0, math.tau), bumps * k, swing / k**1.1) for k in (1, 2, 3)]
     count = 22
     return [
-        (w * i / count, base + sum(size * math.sin(turn + math.tau * many * i / count) for turn, many, size in phases))
+        (
+            w * i / count,
+            base + sum(size * math.sin(turn + math.tau * many * i / count) for turn, many, size in phases),
+        )
         for i in range(count + 1)
     ]
 
@@ -80,7 +90,9 @@ def waves(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
         x = -radius * (row % 2)
         while x < w + radius:
             for share in (1.0, 0.72, 0.44):
-                canvas.drawCircle(x, y, radius * share, fill(mix(body, p.deep if p.dark else p.mid, 1 - share)))
+                canvas.drawCircle(
+                    x, y, radius * share, fill(mix(body, p.deep if p.dark else p.mid, 1 - share))
+                )
                 canvas.drawCircle(x, y, radius * share, foam)
             x += radius * 2
     shade = p.deep if p.dark else mix(p.mid, p.deep, 0.6)
@@ -99,12 +111,15 @@ def night(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
     )
     for _ in range(int(150 * w * h / 1e6) + 60):
         x, y = rng.uniform(0, w), h * rng.random() ** 1.4 * 0.8
-        size = min(w, h) * 0.0013 * rng.choice((0.6, 0.8, 1, 1, 1.9))
-        canvas.drawCircle(x, y, size, fill(p.paper if p.dark else p.mid, rng.uniform(0.3, 0.9)))
+        size = min(w, h) * 0.0013 * rng.choice((0.7, 0.9, 1.2, 1.2, 2.1))
+        canvas.drawCircle(x, y, size, fill(p.paper if p.dark else p.mid, rng.uniform(0.12, 0.36)))
     x, y, radius = _beside(w, h, rng, 0.3, 0.68, 0.72), h * 0.63, min(w, h) * 0.19
     canvas.drawCircle(x, y, radius * 3, glow((x, y), radius * 3, p.glow, 0.5))
     canvas.drawCircle(
-        x, y, radius, fade((x - radius, y - radius), (x + radius, y + radius), [(0, p.paper, 1), (1, p.accent, 1)])
+        x,
+        y,
+        radius,
+        fade((x - radius, y - radius), (x + radius, y + radius), [(0, p.paper, 1), (1, p.accent, 1)]),
     )
     for _ in range(7):
         place = around((x, y), radius * rng.uniform(0.1, 0.72), rng.uniform(0, 360))
@@ -113,7 +128,9 @@ def night(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rando
         _firs(canvas, w, h, h * (0.8 + 0.09 * share), tone, rng)
 
 
-def _firs(canvas: skia.Canvas, w: float, h: float, base: float, tone: tuple[int, int, int], rng: random.Random) -> None:
+def _firs(
+    canvas: skia.Canvas, w: float, h: float, base: float, tone: tuple[int, int, int], rng: random.Random
+) -> None:
     ridge = _ridge(rng, w, base, h * 0.012, 1)
     canvas.drawPath(_closed(ridge, w, h), fill(tone))
     step = min(w, h) * 0.03
@@ -161,7 +178,9 @@ def _tower(
     if crown < 0.2:
         canvas.drawRect(skia.Rect.MakeXYWH(x + wide * 0.47, top - 6 * unit, 0.5 * unit, 6 * unit), fill(tone))
     elif crown < 0.45:
-        canvas.drawRect(skia.Rect.MakeXYWH(x + wide * 0.2, top - 2.5 * unit, wide * 0.6, 3 * unit), fill(tone))
+        canvas.drawRect(
+            skia.Rect.MakeXYWH(x + wide * 0.2, top - 2.5 * unit, wide * 0.6, 3 * unit), fill(tone)
+        )
     elif crown < 0.6:
         canvas.drawPath(polygon([(x, top), (x + wide, top - 3.5 * unit), (x + wide, top)]), fill(tone))
     if not lit:
@@ -172,7 +191,8 @@ def _tower(
         while column < x + wide - 2 * unit:
             if rng.random() < 0.2:
                 canvas.drawRect(
-                    skia.Rect.MakeXYWH(column, y, 1.0 * unit, 1.3 * unit), fill(p.accent, rng.uniform(0.35, 0.9))
+                    skia.Rect.MakeXYWH(column, y, 1.0 * unit, 1.3 * unit),
+                    fill(p.accent, rng.uniform(0.35, 0.9)),
                 )
             column += 2.1 * unit
         y += 2.7 * unit
@@ -183,7 +203,9 @@ def horizon(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Ran
     level = h * 0.68
     _sky(canvas, w, h, p, level)
     x, radius = (w / 2 if w <= h * 1.15 else w * 0.76), min(w * 0.27, h * 0.2)
-    canvas.drawCircle(x, level - radius * 0.45, radius * 2.6, glow((x, level - radius * 0.45), radius * 2.6, p.glow, 0.5))
+    canvas.drawCircle(
+        x, level - radius * 0.45, radius * 2.6, glow((x, level - radius * 0.45), radius * 2.6, p.glow, 0.5)
+    )
     canvas.save()
     for i in range(7):
         gap = level - radius * (0.06 + i * 0.15)
@@ -191,12 +213,16 @@ def horizon(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Ran
         canvas.clipRect(cut, skia.ClipOp.kDifference, True)
     top, bottom = level - radius * 1.45, level + radius * 0.5
     canvas.drawCircle(
-        x, level - radius * 0.45, radius, fade((0, top), (0, bottom), [(0, p.accent, 1), (0.75, p.glow, 1), (1, p.mid, 1)])
+        x,
+        level - radius * 0.45,
+        radius,
+        fade((0, top), (0, bottom), [(0, p.accent, 1), (0.75, p.glow, 1), (1, p.mid, 1)]),
     )
     canvas.restore()
     floor = p.ink if p.dark else mix(p.mid, p.deep, 0.5)
     canvas.drawRect(
-        skia.Rect.MakeLTRB(0, level, w, h), fade((0, level), (0, h), [(0, mix(floor, p.mid, 0.5), 1), (0.5, floor, 1), (1, floor, 1)])
+        skia.Rect.MakeLTRB(0, level, w, h),
+        fade((0, level), (0, h), [(0, mix(floor, p.mid, 0.5), 1), (0.5, floor, 1), (1, floor, 1)]),
     )
     thread = line(p.glow if p.dark else p.paper, max(1.0, min(w, h) * 0.0018), 0.7)
     for i in range(-26, 27):
@@ -204,7 +230,10 @@ def horizon(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Ran
     for i in range(1, 13):
         y = level + (h - level) * (i / 12) ** 2.1
         canvas.drawLine(0, y, w, y, thread)
-    canvas.drawRect(skia.Rect.MakeXYWH(0, level - 1, w, max(1.5, h * 0.002)), skia.Paint(Color=colour(p.accent, 0.8)))
     canvas.drawRect(
-        skia.Rect.MakeLTRB(0, level, w, h), fade((0, level), (0, h), [(0, floor, 0.0), (0.5, floor, 0.25), (1, floor, 0.9)])
+        skia.Rect.MakeXYWH(0, level - 1, w, max(1.5, h * 0.002)), skia.Paint(Color=colour(p.accent, 0.8))
+    )
+    canvas.drawRect(
+        skia.Rect.MakeLTRB(0, level, w, h),
+        fade((0, level), (0, h), [(0, floor, 0.0), (0.5, floor, 0.25), (1, floor, 0.9)]),
     )

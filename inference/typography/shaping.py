@@ -27,7 +27,7 @@ class NoGlyph(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One glyph at its pen position. Lengths in em, y upwards from the baseline; `cluster` indexes the text."""
+    """One glyph at its pen position, in em, y upwards from the baseline; `cluster` indexes the text."""
 
     face: Face
     id: int
@@ -38,7 +38,7 @@ class Glyph:
 
 @dataclass(frozen=True, slots=True)
 class Shaped:
-    """One line, glyphs left to right. `advance` in em; `ascent` and `descent` are the ink's reach, positive."""
+    """One line, glyphs left to right. `ascent` and `descent` are the ink's reach, positive, in em."""
 
     glyphs: tuple[Glyph, ...]
     advance: float
@@ -48,7 +48,7 @@ class Shaped:
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A text with all that is decided before its lines are: direction, levels, a face and script a character."""
+    """A text with what is decided before its lines are: direction, and by character level, face, script."""
 
     text: str
     direction: Direction
@@ -75,9 +75,7 @@ def paragraph(
     chosen = _faces(text, chain)
     scripts = _scripts(text)
     spaced = 0.0 if _UNTRACKED & set(scripts) else tracking
-    return Paragraph(
-        text, direction, locale, bidirectional.levels(text, direction), chosen, scripts, spaced
-    )
+    return Paragraph(text, direction, locale, bidirectional.levels(text, direction), chosen, scripts, spaced)
 
 
 def shape(para: Paragraph, start: int = 0, end: int | None = None) -> Shaped:

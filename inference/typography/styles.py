@@ -113,7 +113,10 @@ _SCRIPTS: dict[str, dict[Voice, tuple[Setting, ...]]] = {
         "text": (("Noto Sans Thai", 450, 100),),
         "accent": (("Noto Sans Thai", 500, 100),),
     },
-    **{code: dict.fromkeys(("display", "label", "text", "accent"), _CJK) for code in ("Hani", "Hira", "Kana", "Hang", "Bopo")},
+    **{
+        code: dict.fromkeys(("display", "label", "text", "accent"), _CJK)
+        for code in ("Hani", "Hira", "Kana", "Hang", "Bopo")
+    },
 }
 _NARROW: dict[str, tuple[Setting, ...]] = {
     "Latn": (("Anton", 400, 100), ("Oswald", 700, 100)),
@@ -124,11 +127,18 @@ _NARROW: dict[str, tuple[Setting, ...]] = {
     "Thai": (("Noto Sans Thai", 800, 63),),
 }
 _WEIGHTS: dict[Voice, int] = {"display": 800, "label": 700, "text": 400, "accent": 400}
-_LAST_RESORT = ("Noto Sans", "Rubik", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans CJK")
+_LAST_RESORT = (
+    "Noto Sans",
+    "Rubik",
+    "Noto Sans Arabic",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Noto Sans CJK",
+)
 
 
 def style_named(name: str | None, prompt: str, seed: int) -> Style:
-    """A style by its own name; any other name (an engine's) picks one and keeps to it; None: the prompt and seed do."""
+    """A style by its name; any other name (an engine's) stands for one; None: prompt and seed pick."""
     if name in STYLES:
         return STYLES[name]
     if name is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +65,8 @@ class LocalBroker:
         that `data_dir` had before, or any that is free. `settings` are Kafka's own, by their names.
         Raises `BrokerError` with the end of the broker's log, or the pid of whoever holds `data_dir`.
         """
+        if sys.platform == "win32":
+            raise BrokerError("the local broker runs on Linux and macOS: use WSL, or docker compose up")
         folder = DataFolder(data_dir.expanduser().resolve())
         try:
             folder.path.mkdir(parents=True, exist_ok=True)

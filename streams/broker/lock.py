@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,8 +62,6 @@ def claim(folder: DataFolder) -> Lock:
 
     Raises `BrokerError` with the pid of an owner that lives.
     """
-    if sys.platform == "win32":
-        raise BrokerError("the local broker runs on Linux and macOS: use WSL, or docker compose up")
     lock = Lock(os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644))
     started = time.monotonic()
     try:

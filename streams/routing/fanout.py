@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inference.legibility.expected import expected_texts
 from schemas.events import PromptEvent, Spec, Text
@@ -33,6 +33,31 @@ def texts_for(texts: tuple[Text, ...], locale: str) -> tuple[Text, ...]:
     )
 
 
+def prompt_in(event: PromptEvent, locale: str) -> str:
+    """The prompt with another locale's words replaced by this one's.
+
+    An engine draws whatever the prompt quotes. The counterpart of a text is the one of the same role at
+    the same place among its locale's texts; a text without one is left out.
+    """
+    own = _by_role(text for text in event.texts if text.locale and same_locale(text.locale, locale))
+    prompt = event.prompt
+    for other in event.locales:
+        if same_locale(other, locale):
+            continue
+        foreign = _by_role(text for text in event.texts if text.locale and same_locale(text.locale, other))
+        for place, words in foreign.items():
+            prompt = prompt.replace(words, own.get(place, ""))
+    return prompt
+
+
+def _by_role(texts: Iterable[Text]) -> dict[tuple[str, int], str]:
+    placed: dict[tuple[str, int], str] = {}
+    for text in texts:
+        place = sum(role == text.role for role, _ in placed)
+        placed[text.role, place] = text.text
+    return placed
+
+
 def same_locale(a: str, b: str) -> bool:
     return a.replace("_", "-").lower() == b.replace("_", "-").lower()
 
@@ -41,7 +66,7 @@ def _spec(event: PromptEvent, locale: str, texts: tuple[Text, ...], variant: int
     asked: object = event.seed if event.seed is not None else (event.source, event.id)
     seed = event.seed if event.seed is not None and variant == 0 else derived_seed(asked, variant)
     return Spec(
-        prompt=event.prompt,
+        prompt=prompt_in(event, locale),
         texts=texts,
         negative_prompt=event.negative_prompt,
         width=event.width,

@@ -67,9 +67,10 @@ def _after_picture(
         return Verdict("accept", _scored(reading), status="accepted")
     following = _next_try(job, attempts, reading, policy, price)
     if following is None:
-        return _stop(attempts, f"{_scored(reading)}; attempts or budget ran out", otherwise="best_effort")
+        why = f"{_shortfall(reading, policy)}; attempts or budget ran out"
+        return _stop(attempts, why, otherwise="best_effort")
     action, engine, purpose = following
-    return Verdict(action, f"{_scored(reading)}, below {policy.accept_score:g}", None, engine, purpose)
+    return Verdict(action, _shortfall(reading, policy), None, engine, purpose)
 
 
 def _after_construction(reading: Legibility, policy: Policy) -> Verdict:
@@ -172,3 +173,8 @@ def _rank(attempt: Attempt) -> tuple[bool, float, int]:
 def _scored(reading: Legibility) -> str:
     score = "unscored" if reading.score is None else f"score {reading.score:.2f}"
     return score if reading.critical_exact else f"{score}, a critical text is not exact"
+
+
+def _shortfall(reading: Legibility, policy: Policy) -> str:
+    low = (reading.score or 0.0) < policy.accept_score
+    return f"{_scored(reading)}, below {policy.accept_score:g}" if low else _scored(reading)

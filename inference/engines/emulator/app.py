@@ -38,11 +38,11 @@ _log = logging.getLogger(__name__)
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """The request body; fields it does not know are ignored, as the contract allows more."""
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=20_000)]
+    prompt: Annotated[str, Meta(min_length=1, max_length=40_000)]
     width: Side
     height: Side
     seed: Seed | None = None
-    engine: Annotated[str, Meta(max_length=200)] = DEFAULT
+    engine: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = DEFAULT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

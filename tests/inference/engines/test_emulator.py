@@ -158,6 +158,8 @@ async def test_a_refusal_by_chance_is_the_same_each_time(url: str, make_spec: Ma
         (b'{"prompt": "x", "width": 256}', "height"),
         (b'{"prompt": "x", "width": 100, "height": 64}', "$.width"),
         (b'{"prompt": 3, "width": 64, "height": 64}', "$.prompt"),
+        (b'{"prompt": "x", "width": 64, "height": 64, "engine": "a\\r\\nX-Evil: 1"}', "$.engine"),
+        (b'{"prompt": "x", "width": 64, "height": 64, "seed": 4294967296}', "$.seed"),
     ],
 )
 async def test_a_bad_request_is_told_which_field(url: str, body: bytes, words: str) -> None:
@@ -194,7 +196,7 @@ async def test_drawing_leaves_the_event_loop_free_and_failures_are_answered() ->
 
     def block(_drawing: Drawing) -> bytes:
         drawing.set()
-        go.wait(20)
+        go.wait(60)
         raise RuntimeError("no ink")
 
     with ThreadPoolExecutor(1) as pool:
@@ -203,7 +205,7 @@ async def test_drawing_leaves_the_event_loop_free_and_failures_are_answered() ->
             async with httpx.AsyncClient() as client:
                 body = {"prompt": "x", "width": 64, "height": 64}
                 request = asyncio.create_task(client.post(f"{base}/render", json=body))
-                await asyncio.to_thread(drawing.wait, 20)
+                await asyncio.to_thread(drawing.wait, 60)
                 health = await client.get(f"{base}/healthz")
                 go.set()
                 answer = await request
@@ -217,20 +219,20 @@ async def test_more_requests_than_it_holds_are_sent_away_to_come_again(make_spec
     go = threading.Event()
 
     def block(_drawing: Drawing) -> bytes:
-        go.wait(20)
+        go.wait(60)
         return b""
 
     with ThreadPoolExecutor(1) as pool:
         full = Emulator(profiles=PROFILES, draw=block, executor=pool)
         with emulator_thread(full) as base:
             limits = httpx.Limits(max_connections=None)
-            async with httpx.AsyncClient(limits=limits, timeout=20) as client:
+            async with httpx.AsyncClient(limits=limits, timeout=60) as client:
                 body = {"prompt": "x", "width": 64, "height": 64}
                 tasks = {
                     asyncio.create_task(client.post(f"{base}/render", json=body))
                     for _ in range(MAX_WAITING + 3)
                 }
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=20)
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED, timeout=60)
                 drawer = engine(base)
                 with pytest.raises(Transient) as caught:
                     await drawer.render(make_spec())

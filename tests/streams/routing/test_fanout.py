@@ -46,3 +46,21 @@ def test_a_locale_matches_however_it_is_written() -> None:
         id="p", source="s", prompt="x", locales=("pt-br",), texts=(Text("OFERTA", locale="pt_BR"),)
     )
     assert [text.text for text in next(specs(event))[1].texts] == ["OFERTA"]
+
+
+def test_the_prompt_of_a_locale_quotes_that_locales_words_alone() -> None:
+    event = PromptEvent(
+        id="p",
+        source="s",
+        prompt='a shop window, "SUMMER SALE" above "ends soon"',
+        locales=("en", "fr"),
+        texts=(
+            Text("SUMMER SALE", locale="en"),
+            Text("ends soon", role="subtitle", locale="en"),
+            Text("SOLDES", locale="fr"),
+            Text("bientôt fini", role="subtitle", locale="fr"),
+        ),
+    )
+    english, french = (spec.prompt for _, spec in specs(event))
+    assert english == event.prompt
+    assert french == 'a shop window, "SOLDES" above "bientôt fini"'

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from inference.legibility import easy, rapid
+from inference.legibility.folding import numbers, readable, strict, tolerant
+from inference.legibility.readers import READERS, available_readers, reader_entry, readers_by_script
+
+
+@pytest.fixture(scope="module")
+def rapid_characters() -> frozenset[str]:
+    return rapid.characters()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "50% OFF €5 £3 $2",
+        "GARÇON, ça coûte très cher à Noël",
+        "Größe für Mädchen",
+        "ŻÓŁĆ gęślą jaźń",
+        "İSTANBUL'DA BÜYÜK İNDİRİM, ığdır",
+        "MAÑANA ¿QUÉ?",
+        "限时特价全场五折",
+        "大減價開幕酬賓",
+        "夏の大セール開催中",
+        "ΜΕΓΑΛΗ ΠΡΟΣΦΟΡΑ",
+    ],
+)
+def test_rapidocr_covers_latin_greek_chinese_and_japanese(text: str, rapid_characters: frozenset[str]) -> None:
+    assert readable(text, rapid_characters)
+
+
+@pytest.mark.parametrize("text", ["ลดราคา", "تخفيضات", "РАСПРОДАЖА", "מבצע", "सेल", "세일", "SALE ลดราคา", "GIẢM GIÁ LỚN ặ"])
+def test_rapidocr_declares_what_it_cannot_read(text: str, rapid_characters: frozenset[str]) -> None:
+    assert readable(text, rapid_characters) == ""
+
+
+def test_easyocr_covers_english_only() -> None:
+    known = easy.characters()
+    assert readable("SUMMER sale 50% €5", known)
+    assert readable("Größe", known) == readable("限时", known) == ""
+
+
+def test_coverage_is_the_same_in_either_case_and_either_form() -> None:
+    assert readable("ABC", frozenset("abc")) == "ABC"
+    assert readable("Cafe\N{COMBINING ACUTE ACCENT}", frozenset("café"))
+    assert readable("１２３", frozenset("123"))
+
+
+def test_punctuation_a_reader_does_not_know_is_left_out_and_letters_are_not() -> None:
+    assert readable("★ SALE!", frozenset("SALE!")) == " SALE!"
+    assert readable("★★★", frozenset("SALE")) == ""
+    assert readable("5₹", frozenset("5")) == ""
+
+
+def test_two_forms_of_a_text_differ_in_case_and_marks_only() -> None:
+    assert tolerant("Straße – “Été”…") == 'strasse-"été"...'
+    assert strict("Straße – “Été”…") == 'Straße-"Été"...'
+    assert numbers("From $5.50 – 50 % off, 8:30") == ("$", "5.50", "-50", "%", "8:30")[:2] + ("50", "%", "8:30")
+
+
+def test_scripts_without_a_reader_say_so() -> None:
+    known = readers_by_script()
+    assert known["English"][:2] == ("rapidocr", "easyocr")
+    assert "rapidocr" in known["Han, simplified"] and "rapidocr" in known["Kana"]
+    assert "rapidocr" not in known["Thai"] + known["Arabic"] + known["Cyrillic"]
+
+
+def test_an_unknown_reader_is_answered_with_the_known() -> None:
+    with pytest.raises(ValueError, match="reader: 'abbyy' is not known; use one of rapidocr, easyocr, tesseract"):
+        reader_entry("abbyy")
+
+
+def test_what_is_available_is_told_without_importing_it() -> None:
+    code = (
+        "import sys; from inference.legibility.readers import available_readers; available_readers();"
+        "print(sorted({'torch', 'onnxruntime', 'rapidocr', 'easyocr', 'scipy', 'cv2'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert available_readers().keys() == READERS.keys()
+    assert available_readers()["rapidocr"][0] and available_readers()["easyocr"][0]
