@@ -160,7 +160,7 @@ def check_readers(settings: Settings) -> Iterator[Check]:
     yield Check("readers", "ok" if read else "broken", f"{', '.join(settings.readers)}: {_listed(read)}")
     elsewhere = {s: n for s, n in by_script.items() if n and s not in read}
     if elsewhere:
-        told = ", ".join(f"{script} ({' '.join(names)})" for script, names in elsewhere.items())
+        told = "; ".join(f"{script} ({' '.join(names)})" for script, names in elsewhere.items())
         yield Check("readers", "absent", f"installed but not used: {told}", "GLYPHSTREAM_READERS=a,b")
     unread = [script for script, names in by_script.items() if not names]
     if unread:
@@ -206,4 +206,5 @@ def _nearest(folder: Path) -> Path:
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(names) or "none"
+    # Some names of scripts hold a comma.
+    return "; ".join(names) or "none"

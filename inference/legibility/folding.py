@@ -25,7 +25,8 @@ _ALIKE: Final = str.maketrans(
     }
 )
 _SPACE: Final = regex.compile(r"[\s\p{Z}\p{Cf}\p{Cc}]+")
-_NUMBER: Final = regex.compile(r"\d+(?:[.,:/'\-]\d+)*|[\p{Sc}%‰]")
+# A comma before three digits groups thousands; any other ends the number.
+_NUMBER: Final = regex.compile(r"\d+(?:,\d{3}(?!\d))*(?:[.:/'\-]\d+)*|[\p{Sc}%‰]")
 _MUST_BE_KNOWN: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Sc}%‰]")
 
 

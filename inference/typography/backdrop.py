@@ -36,16 +36,18 @@ MOTIFS: dict[str, Motif] = {
     )
 }
 
-# Where the art of a motif begins, as a share of the height; only those whose sky can be drawn out upwards.
+# Where the art of a motif begins: a share of the height, less a share of the short side. Only those
+# whose sky can be drawn out upwards.
 _TOPS = {
-    "hills": 0.5,
-    "waves": 0.5,
-    "night": 0.46,
-    "skyline": 0.48,
-    "horizon": 0.44,
-    "orbs": 0.58,
-    "record": 0.56,
+    "hills": (0.58, 0.10),
+    "waves": (0.61, 0.13),
+    "night": (0.63, 0.19),
+    "skyline": (0.62, 0.15),
+    "horizon": (0.63, 0.25),
+    "orbs": (0.76, 0.19),
+    "record": (0.94, 0.57),
 }
+_MOST_SUNK = 0.28
 
 
 def draw_backdrop(prompt: str, width: int, height: int, seed: int, style: str | None = None) -> bytes:
@@ -73,7 +75,9 @@ def backdrop(
     palette = palette or picked
     name = _motif(prompt, rng)
     pixels, surface = canvas.sheet(width, height)
-    sink = max(0, round(min(clear - _TOPS.get(name, 1.0) * height, 0.26 * height)))
+    low, reach = _TOPS.get(name, (2.0, 0.0))
+    top = low * height - reach * min(width, height)
+    sink = max(0, round(min(clear - top, _MOST_SUNK * height)))
     surface.translate(0, sink)
     MOTIFS[name](surface, float(width), float(height), palette, rng)
     if sink:

@@ -23,7 +23,6 @@ NOT_AT_START = frozenset(
 )
 NOT_AT_END = frozenset("（［｛〈《「『【〔〖〘〚‘“￥＄£([{$«‹")
 _PHRASED = {"Thai": "th", "Hira": "ja", "Kana": "ja", "Hani": "zh-hans"}
-_DENSE = frozenset({"Hani", "Hira", "Kana", "Hang", "Bopo"})
 
 Kind = Literal["must", "may", "poor"]
 
@@ -63,14 +62,19 @@ def _kind(text: str, at: int, following: str, phrases: frozenset[int]) -> Kind |
         return "may"
     if before in "-–—/" and at > 1:
         return "may" if text[at - 2].isalpha() and after.isalpha() else None
-    dense = script_of(_base(text, at)) in _DENSE or before in NOT_AT_START or before in "「」（）"
+    wide, wide_after = _wide(_base(text, at)), _wide(after)
+    if before.isdigit() and wide_after:
+        return None
     if at in phrases:
         return "may"
-    if dense and script_of(after) in _DENSE | {"Zyyy"} and not after.isdigit():
-        return "poor"
-    if script_of(after) in _DENSE and (dense or before.isalpha()):
+    if (wide and (wide_after or after.isalnum())) or (wide_after and before.isalpha()):
         return "poor"
     return None
+
+
+def _wide(character: str) -> bool:
+    """Ideographs, kana, Hangul and their punctuation (UAX #11)."""
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 def _base(text: str, at: int) -> str:

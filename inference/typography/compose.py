@@ -12,10 +12,8 @@ from inference.typography.bidirectional import Direction, base_direction
 from inference.typography.blocks import Item, make_item, size_at
 from inference.typography.canvas import Pixels
 from inference.typography.contrast import Box
-from inference.typography.designs import DESIGNS, Anchor, Arrangement, Placed, Sheet, make_sheet
-from inference.typography.ground import Inked, Zone
-from inference.typography.oklab import Rgb, mix
-from inference.typography.paint import Bar, SetLine, Words
+from inference.typography.designs import DESIGNS, Anchor, Arrangement, Sheet, make_sheet
+from inference.typography.inking import InkedText, ink
 from inference.typography.palettes import Palette
 from inference.typography.shaping import NoGlyph, normalise
 from inference.typography.styles import Style, style_named
@@ -238,72 +236,23 @@ def _does_not_fit(items: Sequence[Item], sheet: Sheet) -> CannotSet:
 def _painted(
     arrangement: Arrangement, sheet: Sheet, pixels: Pixels, palette: Palette, style: Style
 ) -> Poster:
-    lines = {id(each): paint.set_lines(each, sheet) for each in arrangement.placed}
-    zones = _zones(arrangement, lines)
-    inks = ground.choose_inks(pixels, zones, palette)
-    for zone in zones:
-        ground.lay_veil(pixels, zone, inks[zone.name], feather=10 * sheet.unit)
+    inking = ink(arrangement, sheet, pixels, palette, style)
     background = canvas.to_png(pixels)
-    bars = [_rule(rule.box, rule.tone, rule.stroke, inks, palette, pixels) for rule in arrangement.rules]
-    words: list[Words] = []
-    blocks: list[Block] = []
-    for placed in arrangement.placed:
-        block, bar, inked = _inked(placed, lines[id(placed)], pixels, palette, inks, style)
-        blocks.append(block)
-        words.append(inked)
-        bars += [bar] if bar else []
-    paint.draw(pixels, bars, words)
+    paint.draw(pixels, inking.bars, inking.words)
     width, height = int(sheet.width), int(sheet.height)
-    fonts = {glyph.face.name for each in words for line in each.lines for glyph in line.shaped.glyphs}
+    faces = {glyph.face for words in inking.words for line in words.lines for glyph in line.shaped.glyphs}
     return Poster(
         canvas.to_png(pixels),
         background,
-        paint.to_svg(width, height, bars, words),
+        paint.to_svg(width, height, inking.bars, inking.words),
         width,
         height,
-        tuple(sorted(fonts)),
-        tuple(blocks),
+        tuple(sorted(face.name for face in faces)),
+        tuple(_block(each) for each in inking.texts),
     )
 
 
-def _zones(arrangement: Arrangement, lines: dict[int, tuple[SetLine, ...]]) -> list[Zone]:
-    boxes: dict[str, list[Box]] = {}
-    for each in arrangement.placed:
-        boxes.setdefault(each.zone, []).append(paint.ink_box(lines[id(each)]))
-    return [Zone(name, tuple(found), solid=name in arrangement.on_panel) for name, found in boxes.items()]
-
-
-def _rule(
-    box: Box, tone: str, stroke: float, inks: dict[str, Inked], palette: Palette, pixels: Pixels
-) -> Bar:
-    ink = inks["main"].ink if "main" in inks else next(iter(inks.values())).ink
-    if tone == "accent":
-        return Bar(box, ground.accent_or(ink, palette.accent, contrast.crop(pixels, box), contrast.LARGE_PX))
-    return Bar(box, mix(ink, palette.glow, 0.35), stroke=stroke)
-
-
-def _inked(
-    placed: Placed,
-    lines: tuple[SetLine, ...],
-    pixels: Pixels,
-    palette: Palette,
-    inks: dict[str, Inked],
-    style: Style,
-) -> tuple[Block, Bar | None, Words]:
-    sized, ink = placed.sized, inks[placed.zone].ink
-    item, box = sized.item, paint.ink_box(lines)
-    under = contrast.crop(pixels, box)
-    bar: Bar | None = None
-    rgb: Rgb = ink
-    if item.cut.tone == "on_accent":
-        fill = palette.accent
-        rgb, ratio = ground.readable_on(fill, palette)
-        if ratio < contrast.BODY_RATIO:
-            fill = ink
-            rgb, ratio = ground.readable_on(fill, palette)
-        bar = Bar((placed.x, placed.y, sized.width, sized.height), fill, style.pill_radius * sized.height / 2)
-    else:
-        if item.cut.tone == "accent":
-            rgb = ground.accent_or(ink, palette.accent, under, sized.size)
-        ratio = contrast.measure(under).against(rgb)
-    return Block(item.source.text, item.source.role, box, sized.size, ratio), bar, Words(item.source.text, lines, rgb)
+def _block(inked: InkedText) -> Block:
+    sized = inked.placed.sized
+    source = sized.item.source
+    return Block(source.text, source.role, inked.box, sized.size, inked.ratio)

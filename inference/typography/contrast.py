@@ -79,9 +79,10 @@ def veil_needed(part: Pixels, ink: Rgb, veil: Rgb, target: float) -> float | Non
 
 
 def _bounds(part: Pixels) -> npt.NDArray[np.float32]:
-    """The colours of a crop to 6 bits a channel, each as its darkest and its lightest: few, and never too kind."""
+    """The colours of a crop to 6 bits a channel, at its darkest and lightest: few, and never too kind."""
     coarse = part.astype(np.int32) >> 2
-    codes = np.flatnonzero(np.bincount(((coarse[..., 0] << 12) | (coarse[..., 1] << 6) | coarse[..., 2]).ravel()))
+    packed = (coarse[..., 0] << 12) | (coarse[..., 1] << 6) | coarse[..., 2]
+    codes = np.flatnonzero(np.bincount(packed.ravel()))
     low = np.stack([codes >> 12, (codes >> 6) & 63, codes & 63], axis=1) << 2
     return np.concatenate([low, low | 3]).astype(np.float32)
 

@@ -191,7 +191,7 @@ def leaves(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Rand
     low = (w * 0.5, h * 1.02)
     canvas.drawCircle(*low, unit * 0.75, glow(low, unit * 0.75, p.glow, 0.45))
     tones = [mix(p.mid, p.glow, 0.75), mix(p.mid, p.glow, 0.35), p.mid, mix(p.mid, p.deep, 0.5), p.accent]
-    for lean in (-58, -30, 4, 33, 60):
+    for lean in (-58.0, -30.0, 4.0, 33.0, 60.0):
         _leaf(canvas, (w * 0.5 + lean * unit * 0.004, h * 1.05), lean, unit * 0.34, tones[3], p)
     for layer in range(3):
         for corner in (0.0, 1.0):

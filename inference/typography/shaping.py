@@ -120,6 +120,9 @@ def _shape_run(
     hb.shape(face.font, buffer, {"kern": True, "liga": not para.tracking, "lnum": True})
     last = -1
     for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
+        # All that draws has a glyph: this can only be a line feed.
+        if info.codepoint == 0:
+            continue
         glyphs.append(
             Glyph(
                 face,

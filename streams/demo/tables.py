@@ -1,4 +1,4 @@
-"""The figures as tables: ours by engine, and the first pictures beside the finals beside the brief's story."""
+"""The figures as tables: ours by engine; first pictures beside finals beside the brief's own story."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def yardstick_table(measured: Yardstick) -> Table:
     )
     shown.add_row(
         *cells(
-            "expected texts read by OCR (95 %)", share(measured.first_read), share(measured.final_read), BRIEF_READ
+            "expected texts read by OCR (95 %)",
+            share(measured.first_read),
+            share(measured.final_read),
+            BRIEF_READ,
         )
     )
     shown.add_row(
@@ -74,7 +77,7 @@ def yardstick_table(measured: Yardstick) -> Table:
 
 NOTE = (
     "The last column is the story told in the brief, before -> after, not a measurement of ours. Where the "
-    "emulator draws, seconds are its scripted delays, misspellings its dice, and dollars list prices nobody paid."
+    "emulator draws, seconds are its scripted delays, misspellings its dice, dollars list prices nobody paid."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator
 
 from inference.legibility.expected import expected_texts
@@ -46,7 +47,8 @@ def prompt_in(event: PromptEvent, locale: str) -> str:
             continue
         foreign = _by_role(text for text in event.texts if text.locale and same_locale(text.locale, other))
         for place, words in foreign.items():
-            prompt = prompt.replace(words, own.get(place, ""))
+            whole = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")
+            prompt = whole.sub(own.get(place, "").replace("\\", r"\\"), prompt)
     return prompt
 
 

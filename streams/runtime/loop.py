@@ -169,7 +169,7 @@ class StageLoop:
             tp,
             group=self._options.group,
             producer=producer,
-            work=self._worker.work,
+            worker=self._worker,
             on_committed=self._committed_batch,
         )
 

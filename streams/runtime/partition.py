@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
@@ -22,7 +22,8 @@ from streams.runtime.clients import TRANSACTION_MS
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
 from streams.runtime.records import Outgoing, Record
-from streams.runtime.work import Done
+from streams.runtime.resends import HORIZON, Resends
+from streams.runtime.work import Done, Worker
 
 logger = logging.getLogger(__name__)
 # Bounds one transaction: under load batches grow up to here.
@@ -40,7 +41,8 @@ class Positioned(Protocol):
 class PartitionEpoch:
     """Owns `tp` until `release`; `failed` is set when the epoch must be replaced by a new one.
 
-    `work` turns a record into its outputs; it raises only where the stage's own giving up is at fault.
+    It begins to read below the committed offset, as far back as a resend is looked for: what lies there
+    is finished and only noted.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class PartitionEpoch:
         *,
         group: str,
         producer: AIOKafkaProducer,
-        work: Callable[[Record], Awaitable[Done]],
+        worker: Worker[Any],
         on_committed: Callable[[list[Done]], None],
     ) -> None:
         self.tp = tp
@@ -57,11 +59,12 @@ class PartitionEpoch:
         self.failed: BaseException | None = None
         self._group = group
         self._producer = producer
-        self._work = work
+        self._worker = worker
         self._on_committed = on_committed
         self._owned = True
         self._lock = asyncio.Lock()
         self._tracker = OffsetTracker(0)
+        self._resends = Resends()
         self._queues: KeyedQueues[Record] = KeyedQueues()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: deque[Done] = deque()
@@ -83,12 +86,13 @@ class PartitionEpoch:
         """Fences the previous owner, reads where it stopped, and moves the consumer there."""
         await self._producer.start()
         last = await committed(self.tp)
-        offset = last.offset if last is not None else await beginning(self.tp)
+        first = await beginning(self.tp)
+        offset = first if last is None else last.offset
         finished = decode_finished(offset, last.metadata) if last is not None else frozenset()
         if not self._owned:
             return
         self._tracker = OffsetTracker(offset, finished)
-        consumer.seek(self.tp, offset)
+        consumer.seek(self.tp, max(first, offset - HORIZON) if self._worker.remembers else offset)
         self._committer = asyncio.create_task(self._commit_loop(), name=f"commit {self.tp}")
         self.ready = True
         logger.info("%s: owned from %d, %d finished above", self.tp, offset, len(finished))
@@ -97,6 +101,7 @@ class PartitionEpoch:
         """Starts what may start; order within a key is kept, a record seen before is dropped."""
         for record in records:
             if not self._tracker.receive(record.offset):
+                self._worker.note(record, self._resends)
                 continue
             self._idle.clear()
             if self._queues.add(record.key, record):
@@ -110,7 +115,7 @@ class PartitionEpoch:
     async def _run_key(self, record: Record | None) -> None:
         while record is not None:
             try:
-                done = await self._work(record)
+                done = await self._worker.work(record, self._resends)
             except Exception as error:
                 # A fault in the stage's own giving up: without a record's outcome nothing may be committed.
                 self._fail(error)

@@ -40,7 +40,8 @@ class Stage(Generic[In]):
     `handle` may raise `Retryable` or `Permanent`; anything else counts as a fault of ours and is tried a
     few times. `give_up` is asked once, when it failed for good: with the error and whether it might have
     worked with more time. `give_up_on_unreadable` stands for a record that could not be decoded but names
-    its prompt.
+    its prompt. `identity`, on a topic keyed by prompt, names the work of a record: a second record with the
+    same one is a resend and is dropped. Without it every record is work of its own.
     """
 
     name: str
@@ -50,3 +51,4 @@ class Stage(Generic[In]):
     give_up: Callable[[In, Exception], GivenUp]
     give_up_on_unreadable: Callable[[PromptRef, str], Sequence[Emit]]
     deadline: Callable[[In], dt.datetime | None] = _no_deadline
+    identity: Callable[[In], bytes] | None = None

@@ -15,6 +15,7 @@ from streams.runtime.clock import Clock
 from streams.runtime.deadletters import dead_letter
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing, Record, outgoing, trace_of
+from streams.runtime.resends import Resends
 from streams.runtime.retry import RetryPolicy, seconds_until
 from streams.runtime.stage import Emit, In, Stage
 
@@ -54,7 +55,27 @@ class Worker(Generic[In]):
         self._rng = rng
         self._slots = slots
 
-    async def work(self, record: Record) -> Done:
+    @property
+    def remembers(self) -> bool:
+        """Whether finished records matter, because a resend of theirs may come."""
+        return self.stage.identity is not None
+
+    def note(self, record: Record, resends: Resends) -> None:
+        """Remembers a record that is finished already, so that a resend of it is known as one."""
+        if not self.remembers:
+            return
+        try:
+            event = decode(self.stage.event, record.value, record.headers)
+        except BadEvent:
+            return
+        self._is_resend(event, record, resends)
+
+    def _is_resend(self, event: In, record: Record, resends: Resends) -> bool:
+        return self.stage.identity is not None and resends.is_resend(
+            self.stage.identity(event), record.offset
+        )
+
+    async def work(self, record: Record, resends: Resends) -> Done:
         """What fails for good comes back as a dead letter, not as an exception."""
         try:
             event = decode(self.stage.event, record.value, record.headers)
@@ -62,6 +83,8 @@ class Worker(Generic[In]):
             ref = error.ref
             emits = () if ref is None else self.stage.give_up_on_unreadable(ref, str(error))
             return self._done(record, emits, error)
+        if self._is_resend(event, record, resends):
+            return Done(record.offset, (), False)
         try:
             return self._done(record, await self._handle(event), None)
         except Exception as error:

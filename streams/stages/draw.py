@@ -12,7 +12,7 @@ from schemas.topics import RENDERS, Topic
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
-from streams.stages.finals import failed_final
+from streams.stages.finals import attempt_identity, failed_final
 
 # Dollars for one picture by (logical engine, width, height); 0 where our own machine's time is the cost.
 ListPrice = Callable[[str, int, int], float]
@@ -71,4 +71,13 @@ def draw_stage(name: str, topic: Topic, deps: DrawDeps) -> Stage[RenderJob]:
     async def handle(job: RenderJob) -> Sequence[Emit]:
         return await draw(job, deps)
 
-    return Stage(name, topic, RenderJob, handle, _give_up, failed_final, lambda job: job.deadline)
+    return Stage(
+        name,
+        topic,
+        RenderJob,
+        handle,
+        _give_up,
+        failed_final,
+        deadline=lambda job: job.deadline,
+        identity=attempt_identity,
+    )

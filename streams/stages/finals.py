@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from schemas.events import Attempt, PromptRef, RenderJob, Result, Status
@@ -10,8 +11,15 @@ from schemas.topics import RESULTS
 from streams.runtime.stage import Emit
 
 
+def attempt_identity(job: RenderJob) -> bytes:
+    """Names one attempt for one final: what a producer's resend repeats."""
+    ref = job.ref
+    name = repr((ref.source, ref.id, ref.variant, ref.run, job.ordinal))
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
 def failed_final(ref: PromptRef, reason: str) -> Sequence[Emit]:
-    """The final of a prompt that went wrong before anything was drawn."""
+    """The final of a prompt whose job or render can no longer be read."""
     result = Result(id=result_id(ref, 0, True), ref=ref, final=True, status="failed", reason=reason)
     return (Emit(RESULTS, result),)
 
@@ -24,7 +32,10 @@ def result_of(
     status: Status | None,
     reason: str,
 ) -> Result:
-    """A result over `attempts`, showing `chosen`'s picture; final where it has a status."""
+    """A result over `attempts`, showing `chosen`'s picture; final where it has a status.
+
+    An attempt without an engine stands for a prompt that never reached one and is not shown.
+    """
     shown = chosen if chosen is not None else attempts[-1]
     return Result(
         id=result_id(job.ref, attempts[-1].ordinal, status is not None),
@@ -42,7 +53,7 @@ def result_of(
         route=job.route,
         policy=job.policy,
         reason=reason,
-        attempts=tuple(attempts),
+        attempts=tuple(attempt for attempt in attempts if attempt.engine),
         usd=sum(attempt.usd for attempt in attempts),
         seconds=sum(attempt.seconds for attempt in attempts),
         campaign=job.campaign,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.events import LIVE_RUN, PromptEvent, PromptRef, RenderJob
-from schemas.topics import POLISH, PREVIEW, PROMPTS, Topic
+from schemas.events import LIVE_RUN, PromptEvent, PromptRef, Render, RenderJob, Spec
+from schemas.topics import POLISH, PREVIEW, PROMPTS, RENDERS, Topic
 from streams.routing.fanout import specs
 from streams.routing.policy import LOCAL_ENGINES, Policy
 from streams.routing.table import decide_route
 from streams.runtime.stage import Emit, GivenUp, Stage
-from streams.stages.finals import failed_final
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +44,41 @@ async def route(event: PromptEvent, deps: RouteDeps) -> Sequence[Emit]:
     return emits
 
 
-def _give_up(event: PromptEvent, error: Exception) -> GivenUp:
-    emits: list[Emit] = []
-    for variant in range(event.variants * max(1, len(event.locales))):
-        emits += failed_final(PromptRef(event.source, event.id, variant, LIVE_RUN), f"route: {error}")
-    return GivenUp(emits)
+def undrawable(ref: PromptRef, reason: str, deps: RouteDeps) -> Emit:
+    """Sends a prompt that cannot be routed to `score`, as an attempt that failed.
+
+    Only `score` writes finals, and it drops resends: so a spoilt resend of a prompt that is under way
+    makes no second final.
+    """
+    spec = Spec(
+        prompt="", texts=(), negative_prompt="", width=64, height=64, sampler="euler", steps=None,
+        guidance=None, seed=0, locale="und",
+    )  # fmt: skip
+    job = RenderJob(
+        ref=ref, spec=spec, engine="", purpose="final", ordinal=0, route="", reason=reason,
+        policy=deps.policy.label,
+    )  # fmt: skip
+    return Emit(RENDERS, Render(job=job, outcome="failed", reason=reason))
 
 
 def route_stage(deps: RouteDeps) -> Stage[PromptEvent]:
     async def handle(event: PromptEvent) -> Sequence[Emit]:
         return await route(event, deps)
 
-    return Stage("route", PROMPTS, PromptEvent, handle, _give_up, failed_final, lambda event: event.deadline)
+    def give_up(event: PromptEvent, error: Exception) -> GivenUp:
+        finals = event.variants * max(1, len(event.locales))
+        refs = [PromptRef(event.source, event.id, variant, LIVE_RUN) for variant in range(finals)]
+        return GivenUp([undrawable(ref, f"route: {error}", deps) for ref in refs])
+
+    def give_up_on_unreadable(ref: PromptRef, reason: str) -> Sequence[Emit]:
+        return (undrawable(ref, reason, deps),)
+
+    return Stage(
+        "route",
+        PROMPTS,
+        PromptEvent,
+        handle,
+        give_up,
+        give_up_on_unreadable,
+        deadline=lambda event: event.deadline,
+    )

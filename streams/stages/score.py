@@ -17,7 +17,7 @@ from streams.routing.verdict import Verdict, best_attempt, decide_verdict
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.stages.draw import ListPrice
-from streams.stages.finals import failed_final, result_of
+from streams.stages.finals import attempt_identity, failed_final, result_of
 from streams.stages.route import job_topic
 
 
@@ -147,4 +147,12 @@ def score_stage(deps: ScoreDeps) -> Stage[Render]:
     async def handle(render: Render) -> Sequence[Emit]:
         return await score(render, deps)
 
-    return Stage("score", RENDERS, Render, handle, _give_up, failed_final)
+    return Stage(
+        "score",
+        RENDERS,
+        Render,
+        handle,
+        _give_up,
+        failed_final,
+        identity=lambda render: attempt_identity(render.job),
+    )

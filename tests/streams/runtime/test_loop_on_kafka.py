@@ -62,11 +62,11 @@ class Echo:
         return (Emit(RESULTS, result),)
 
 
-def stage_of(handle: Any) -> Stage[PromptEvent]:
+def stage_of(handle: Any, identity: Callable[[PromptEvent], bytes] | None = None) -> Stage[PromptEvent]:
     def give_up(prompt: PromptEvent, error: Exception) -> GivenUp:
         return GivenUp(failed_final(PromptRef(prompt.source, prompt.id), str(error)))
 
-    return Stage("echo", PROMPTS, PromptEvent, handle, give_up, failed_final)
+    return Stage("echo", PROMPTS, PromptEvent, handle, give_up, failed_final, identity=identity)
 
 
 def loop_of(topics: Any, handle: Any, **changes: Any) -> StageLoop:
@@ -74,7 +74,7 @@ def loop_of(topics: Any, handle: Any, **changes: Any) -> StageLoop:
     limit = changes.pop("limit", DeadLetterLimit())
     on_done: Callable[[Done], None] = changes.pop("on_done", lambda _done: None)
     worker = Worker(
-        stage_of(handle),
+        stage_of(handle, changes.pop("identity", None)),
         prefix=topics.prefix,
         retry=RetryPolicy(first_s=0.01),
         clock=SystemClock(),
@@ -254,3 +254,18 @@ async def test_more_waiting_work_than_the_budget_is_paused_not_taken(topics: Any
         await results(topics, 200)
     assert 10 <= most <= 20
     assert_each_once_in_order(read_all(topics.bootstrap, topics.prefix + "results"), 200)
+
+
+async def test_the_same_work_sent_again_is_done_once_also_by_the_next_owner(topics: Any) -> None:
+    """Identity is the number here: each is sent by two owners' times, every one has one result."""
+    echo = Echo()
+    for owner in range(2):
+        for _ in range(2):
+            send_numbers(topics.bootstrap, topics.prefix, 20)
+        send_numbers(topics.bootstrap, topics.prefix, 1, start=20 + owner)
+        loop = loop_of(topics, echo.handle, identity=lambda prompt: prompt.prompt.encode())
+        async with running(loop):
+            await results(topics, 21 + owner)
+    assert echo.calls == 22
+    found = numbers_by_key(read_all(topics.bootstrap, topics.prefix + "results"))
+    assert sorted(number for numbers in found.values() for number in numbers) == list(range(22))

@@ -11,6 +11,7 @@ from schemas.topics import RESULTS
 from schemas.wire import decode, encode, headers_for
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing
+from streams.runtime.resends import Resends
 from streams.runtime.retry import RetryPolicy
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.runtime.work import Done, Worker
@@ -76,7 +77,7 @@ def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, 
             rng=random.Random(5),
             slots=asyncio.Semaphore(1),
         )
-        return await worker.work(record)
+        return await worker.work(record, Resends())
 
     return asyncio.run(main())
 
@@ -227,6 +228,6 @@ def test_a_fault_in_giving_up_is_raised_and_never_taken_for_an_outcome() -> None
             slots=asyncio.Semaphore(1),
         )
         with pytest.raises(RuntimeError, match="giving up failed"):
-            await worker.work(good())
+            await worker.work(good(), Resends())
 
     asyncio.run(main())

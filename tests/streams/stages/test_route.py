@@ -1,10 +1,10 @@
 import datetime as dt
 from typing import Any
 
-from schemas.events import PromptEvent, RenderJob, Result, Text
-from streams.routing.policy import HYBRID, LOCAL_FIRST
-from streams.runtime.stage import Emit
-from streams.stages.route import RouteDeps, route, route_stage
+from schemas.events import Attempt, PromptEvent, PromptRef, Render, RenderJob, Text
+from streams.routing.policy import HYBRID, LOCAL_FIRST, POLICIES
+from streams.routing.verdict import decide_verdict
+from streams.stages.route import RouteDeps, route, route_stage, undrawable
 
 
 def prompt(**fields: Any) -> PromptEvent:
@@ -41,12 +41,20 @@ async def test_each_variant_and_locale_has_a_job_and_a_final_of_its_own() -> Non
     assert {job.ref.run for job in made} == {"live"}
 
 
-def test_a_prompt_given_up_owes_a_failed_final_for_each_variant() -> None:
+def test_a_prompt_given_up_owes_a_failed_attempt_for_each_of_its_finals() -> None:
     stage = route_stage(RouteDeps(HYBRID))
     given_up = stage.give_up(prompt(variants=2, locales=("en", "fr")), RuntimeError("no disk"))
     assert given_up.dead_letter
-    finals = [emit.event for emit in given_up.emits]
-    assert all(isinstance(final, Result) and final.final and final.status == "failed" for final in finals)
-    assert [final.ref.variant for final in finals if isinstance(final, Result)] == [0, 1, 2, 3]
-    assert len({final.id for final in finals if isinstance(final, Result)}) == 4
-    assert all(isinstance(emit, Emit) for emit in given_up.emits)
+    renders = [emit.event for emit in given_up.emits if isinstance(emit.event, Render)]
+    assert [render.job.ref.variant for render in renders] == [0, 1, 2, 3]
+    assert {(render.outcome, render.reason) for render in renders} == {("failed", "route: no disk")}
+
+
+def test_a_prompt_that_cannot_be_routed_ends_failed_and_at_once() -> None:
+    """No engine stands behind it, so the verdict has nothing to try."""
+    emit = undrawable(PromptRef("shop", "p"), "width: 5 is too small", RouteDeps(HYBRID))
+    assert isinstance(emit.event, Render)
+    attempt = Attempt(ordinal=0, purpose="final", engine="", outcome="failed", reason=emit.event.reason)
+    for policy in POLICIES.values():
+        verdict = decide_verdict(emit.event.job, (attempt,), policy, lambda _engine: 0.0)
+        assert (verdict.status, verdict.reason) == ("failed", "width: 5 is too small")
