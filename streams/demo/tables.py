@@ -19,7 +19,7 @@ def engine_table(rows: Sequence[EngineFigures]) -> Table:
     """A row an engine. Dollars of what the emulator drew are list prices that nobody paid."""
     shown = table(
         "Engines",
-        "ENGINE", "STANDS FOR IT", "DRAWN", "S P50", "S P95", "LEGIBILITY", "$/1,000 DRAWN", "ACCEPTED",
+        "ENGINE", "DRAWN BY", "DRAWN", "S P50", "S P95", "LEGIBILITY", "$/1,000 DRAWN", "ACCEPTED",
         "$/1,000 ACCEPTED", "DOLLARS ARE",
         right=("DRAWN", "S P50", "S P95", "LEGIBILITY", "$/1,000 DRAWN", "ACCEPTED", "$/1,000 ACCEPTED"),
     )  # fmt: skip
@@ -28,7 +28,7 @@ def engine_table(rows: Sequence[EngineFigures]) -> Table:
         shown.add_row(
             *cells(
                 row.engine,
-                ", ".join([*unlike, *(["emulator"] if row.emulated else [])]) or NONE,
+                " ".join([*(["emulated"] if row.emulated else []), ", ".join(unlike)]).strip() or "itself",
                 f"{row.rendered}{f' + {row.found} found' if row.found else ''}",
                 seconds(row.p50_s),
                 seconds(row.p95_s),
@@ -88,7 +88,8 @@ def seconds(value: float | None) -> str:
 def dollars(value: float | None) -> str:
     if value is None:
         return NONE
-    return f"${value:,.2f}" if value < 10 else f"${value:,.0f}"
+    digits = 0 if value >= 10 else 2 if value >= 0.1 else 4
+    return f"${value:,.{digits}f}"
 
 
 def share(value: Share) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from schemas.events import Asset, Attempt, PromptEvent, Result, TextVerdict
 from streams.demo.figures import first_attempt, shown_attempt
@@ -21,7 +22,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One picture of a card with its words; `image` is None where there is none to show."""
+    """One picture of a card with its words; `image` is None where there is none to show.
+
+    `label` says which picture it is; empty where the first was the final.
+    """
 
     label: str
     engine: str
@@ -36,8 +40,9 @@ class Card:
     """One final: its first picture and its last, or the only one."""
 
     title: str
-    detail: str
     status: str
+    route: str
+    reason: str
     sides: tuple[Side, ...]
     foot: str
 
@@ -46,19 +51,25 @@ def cards(prompts: Sequence[PromptEvent], finals: Sequence[Result]) -> Iterator[
     """In the order of the prompts, variants in theirs."""
     for prompt in prompts:
         own = [final for final in finals if (final.ref.source, final.ref.id) == (prompt.source, prompt.id)]
-        several = len(own) > 1
         for final in sorted(own, key=lambda final: final.ref.variant):
-            yield _card(final, several=several)
+            yield _card(final, _which(prompt, final))
 
 
-def _card(final: Result, *, several: bool) -> Card:
-    name = final.ref.id
-    if several:
-        name += f" · {final.locale or 'variant'} {final.ref.variant}"
+def _which(prompt: PromptEvent, final: Result) -> str:
+    """What tells one final of a prompt from its others: locale, the variant's letter, both, or nothing."""
+    parts = [final.locale] if len(prompt.locales) > 1 else []
+    if prompt.variants > 1:
+        number = final.ref.variant % prompt.variants
+        parts.append(ascii_uppercase[number] if number < len(ascii_uppercase) else str(number))
+    return " ".join(parts)
+
+
+def _card(final: Result, which: str) -> Card:
     return Card(
-        title=name,
-        detail=f"{final.route or 'no route'} · {final.reason}",
+        title=f"{final.ref.id} · {which}" if which else final.ref.id,
         status=str(final.status).replace("_", " "),
+        route=final.route or "no route",
+        reason=final.reason,
         sides=_sides(final),
         foot=_foot(final),
     )
@@ -69,7 +80,7 @@ def _sides(final: Result) -> tuple[Side, ...]:
     if first is None:
         return (_side("no picture", shown, final.locale),)
     if first.ordinal == shown.ordinal:
-        return (_side("first and final", first, final.locale),)
+        return (_side("", first, final.locale),)
     return _side("first", first, final.locale), _side("final", shown, final.locale)
 
 
@@ -90,8 +101,8 @@ def _side(label: str, attempt: Attempt, locale: str) -> Side:
 
 def _foot(final: Result) -> str:
     count = len(final.attempts)
-    tried = " → ".join(attempt.engine for attempt in final.attempts)
-    drawn = "emulated" if any(attempt.emulated for attempt in final.attempts) else ""
-    spent = f"${final.usd:.3f} list" if drawn else f"${final.usd:.5f}"
-    parts = [f"{count} attempts: {tried}" if count > 1 else tried, f"{final.seconds:.1f} s", spent, drawn]
-    return " · ".join(part for part in parts if part)
+    spent = "< $0.001" if final.usd < 0.001 else f"${final.usd:.3f}"
+    parts = [f"{count} attempt{'' if count == 1 else 's'}", f"{final.seconds:.1f} s", spent]
+    if any(attempt.emulated for attempt in final.attempts):
+        parts.append("emulated")
+    return " · ".join(parts)

@@ -15,9 +15,9 @@ from inference.typography.canvas import Pixels, Point
 from inference.typography.paint import Bar, Words, draw
 from streams.demo.sheet.cards import Card, Side, Word
 from streams.demo.sheet.grid import (
-    BETWEEN,
     CAPTION,
     FOOT,
+    GAP,
     HEAD,
     MARGIN,
     PAD,
@@ -25,6 +25,7 @@ from streams.demo.sheet.grid import (
     WORD,
     Placed,
     picture_size,
+    picture_width,
     place,
 )
 from streams.demo.sheet.lettering import Rgb, fitted, letter
@@ -115,6 +116,9 @@ def _legend(inks: _Inks, x: float, baseline: float) -> None:
         words = letter(meaning, x + 26, baseline, size=19, rgb=rgb, width=400, weight=500)
         inks.words.append(words)
         x += 26 + words.lines[0].shaped.advance * 19 + 34
+    inks.words.append(
+        letter("one picture: the first was the final", x, baseline, size=19, rgb=QUIET, width=400)
+    )
 
 
 def _draw_card(placed: Placed, inks: _Inks) -> None:
@@ -122,43 +126,50 @@ def _draw_card(placed: Placed, inks: _Inks) -> None:
     inks.bars.append(Bar((x, y + 2, placed.width, placed.height), HAIR, RADIUS))
     inks.bars.append(Bar((x, y, placed.width, placed.height), CARD, RADIUS))
     left, room = x + PAD, placed.width - 2 * PAD
-    pill = _pill(card.status, x + placed.width - PAD, y + 18, inks)
-    inks.words.append(letter(card.title, left, y + 38, size=21, weight=600, rgb=INK, width=room - pill - 10))
-    inks.words.append(letter(card.detail, left, y + 62, size=15, rgb=QUIET, width=room))
+    inks.words.append(letter(card.title, left, y + 37, size=21, weight=600, rgb=INK, width=room))
+    pill = _pill(card.status, left, y + 48, inks)
+    inks.words.append(letter(card.route, left + pill + 10, y + 65, size=15, rgb=INK, width=room - pill - 10))
+    inks.words.append(letter(card.reason, left, y + 90, size=15, rgb=QUIET, width=room))
     for index, side in enumerate(card.sides):
-        at = left + index * (placed.picture_width + BETWEEN)
-        _draw_side(placed, side, at, y + HEAD, inks)
+        _draw_side(placed, side, left + index * placed.pitch, y + HEAD, inks)
+    if len(card.sides) > 1:
+        _arrow(left + placed.pitch - PAD - GAP / 2, y + HEAD + placed.picture_height / 2, inks)
     foot = y + placed.height - FOOT + 26
     inks.words.append(letter(card.foot, left, foot, size=14, rgb=QUIET, width=room))
 
 
-def _pill(status: str, right: float, top: float, inks: _Inks) -> float:
+def _pill(status: str, left: float, top: float, inks: _Inks) -> float:
     """Draws the status and says how wide it came out."""
-    shaped = fitted(status, size=15, width=200, weight=600, locale="en")
-    width = shaped.advance * 15 + 22
-    inks.bars.append(Bar((right - width, top, width, 26), STATUS.get(status, NEUTRAL), 13))
-    inks.words.append(
-        letter(status, right - width + 11, top + 18.5, size=15, weight=600, rgb=CARD, width=200)
-    )
+    words = letter(status, left + 10, top + 17, size=14, weight=600, rgb=CARD, width=200)
+    width = words.lines[0].shaped.advance * 14 + 20
+    inks.bars.append(Bar((left, top, width, 24), STATUS.get(status, NEUTRAL), 12))
+    inks.words.append(words)
     return width
 
 
+def _arrow(x: float, y: float, inks: _Inks) -> None:
+    """From the first picture to the final."""
+    inks.strokes.append((((x - 11, y), (x + 11, y)), QUIET, 2.4))
+    inks.strokes.append((((x + 3, y - 8), (x + 11, y), (x + 3, y + 8)), QUIET, 2.4))
+
+
 def _draw_side(placed: Placed, side: Side, x: float, top: float, inks: _Inks) -> None:
-    width, height = picture_size(side, placed.picture_width)
-    inset = (placed.picture_width - width) / 2
+    band = picture_width()
+    width, height = picture_size(side)
     if side.image is None:
         inks.bars.append(Bar((x, top, width, height), PAPER, 4))
         inks.words.append(letter("no picture", x + 16, top + 36, size=18, rgb=QUIET, width=width - 32))
     else:
-        inks.pictures.append((side.image.sha256, x + inset, top, width, height))
+        inks.pictures.append((side.image.sha256, x + (band - width) / 2, top, width, height))
     baseline = top + placed.picture_height + 24
     score = "" if side.score is None else f"{side.score:.2f}"
-    right = x + placed.picture_width
-    inks.words.append(letter(score, right, baseline, size=17, weight=600, rgb=INK, width=60, align="right"))
-    label = f"{side.label} · {side.engine}"
-    inks.words.append(letter(label, x, baseline, size=16, rgb=QUIET, width=placed.picture_width - 50))
+    inks.words.append(
+        letter(score, x + band, baseline, size=17, weight=600, rgb=INK, width=60, align="right")
+    )
+    label = f"{side.label} · {side.engine}" if side.label else side.engine
+    inks.words.append(letter(label, x, baseline, size=16, rgb=QUIET, width=band - 46))
     for index, word in enumerate(side.words):
-        _draw_word(word, x, baseline + CAPTION - 7 + index * WORD, placed.picture_width, inks)
+        _draw_word(word, x, baseline + CAPTION - 7 + index * WORD, band, inks)
 
 
 def _draw_word(word: Word, x: float, baseline: float, width: float, inks: _Inks) -> None:

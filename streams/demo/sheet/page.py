@@ -87,7 +87,8 @@ def _article(card: Card, folder: Path) -> str:
     sides = "".join(_figure(side, folder) for side in card.sides)
     return (
         f"<article><h2>{html.escape(card.title)} · {html.escape(card.status)}</h2>"
-        f'<p>{html.escape(card.detail)}</p><div class="pair">{sides}</div>'
+        f"<p>{html.escape(card.route)}<br>{html.escape(card.reason)}</p>"
+        f'<div class="pair">{sides}</div>'
         f"<p>{html.escape(card.foot)}</p></article>"
     )
 
@@ -105,7 +106,7 @@ def _figure(side: Side, folder: Path) -> str:
         + "</li>"
         for word in side.words
     )
-    caption = html.escape(f"{side.label} · {side.engine}{score}")
+    caption = html.escape(f"{side.label or 'first and final'} · {side.engine}{score}")
     return f"<figure>{picture}<figcaption>{caption}</figcaption><ul>{words}</ul></figure>"
 
 

@@ -34,7 +34,7 @@ def names(line: Shaped) -> list[str]:
             ["uni0E19", "uni0E4D", "uni0E49.small", "uni0E32"],
             id="thai-splits-sara-am",
         ),
-        pytest.param("שלום", "Heebo", "he", ["uni05DD", "uni05D5", "uni05DC", "uni05E9"], id="hebrew-runs-right-to-left"),
+        pytest.param("שלום", "Rubik", "he", ["uni05DD", "uni05D5", "uni05DC", "uni05E9"], id="hebrew-runs-right-to-left"),
         pytest.param("office", "Playfair Display", "en", ["o", "f_f_i", "c", "e"], id="latin-ligature"),
     ],
 )  # fmt: skip
