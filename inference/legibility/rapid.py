@@ -16,6 +16,10 @@ from inference.legibility.weights import WeightsRefused
 _DETECTOR: Final = "PP-OCRv6_det_small.onnx"
 _RECOGNISER: Final = "PP-OCRv6_rec_small.onnx"
 _CLASSIFIER: Final = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
+# The detector sees the longest side at so many pixels at most; letters are then read at full size. By
+# default it sees the shortest at 736 or more, and cuts words of 200 pixels and taller in two: of 100 clean
+# posters (192 to 2,048 pixels, type of 10 to 340) that read 81, this 99, at a third of the CPU time.
+_DETECTION_SIDE: Final = 736
 
 
 def characters() -> frozenset[str]:
@@ -46,6 +50,8 @@ class RapidReader:
             params={
                 "Global.log_level": "critical",
                 "Global.use_cls": False,
+                "Det.limit_type": "max",
+                "Det.limit_side_len": _DETECTION_SIDE,
                 "Det.model_path": str(_model(_DETECTOR)),
                 "Rec.model_path": str(_model(_RECOGNISER)),
                 "Cls.model_path": str(_model(_CLASSIFIER)),

@@ -37,7 +37,15 @@ def test_numbers_read_left_to_right_in_arabic() -> None:
 
 @pytest.mark.parametrize(
     ("text", "locale", "direction"),
-    [("שלום", "en", "rtl"), ("Anna أنا", "ar", "ltr"), ("2026", "ar", "rtl"), ("2026", "en", "ltr"), ("", "fa-IR", "rtl")],
+    [
+        ("שלום", "en", "rtl"),
+        ("Anna أنا", "ar", "ltr"),
+        ("2026", "ar", "rtl"),
+        ("2026", "en", "ltr"),
+        ("", "fa-IR", "rtl"),
+    ],
 )
-def test_the_first_strong_letter_decides_else_the_locale(text: str, locale: str, direction: Direction) -> None:
+def test_the_first_strong_letter_decides_else_the_locale(
+    text: str, locale: str, direction: Direction
+) -> None:
     assert base_direction(text, locale) == direction

@@ -118,7 +118,9 @@ def test_words_stand_out_from_hostile_backgrounds(make_spec: MakeSpec, kind: str
         ink = contrast.luminances(contrast.crop(over, block.box, 0))
         drawn = np.abs(ink - part) > 0.02
         darkest_or_lightest = ink[drawn].max() if ink[drawn].mean() > part.mean() else ink[drawn].min()
-        worst = min(contrast.ratio(float(darkest_or_lightest), float(edge)) for edge in (part.min(), part.max()))
+        worst = min(
+            contrast.ratio(float(darkest_or_lightest), float(edge)) for edge in (part.min(), part.max())
+        )
         assert worst >= contrast.needed(block.size) - 0.05
 
 
@@ -217,13 +219,40 @@ def test_odd_spaces_and_marks_are_set(make_spec: MakeSpec, words: str) -> None:
 
 def test_random_texts_are_set_or_refused_never_spilt(make_spec: MakeSpec) -> None:
     rng = random.Random(11)
-    words = "lorem Straße Żółw ночь κύμα صيف קיץ 夏祭り 여름 ฤดูร้อน गर्मी 50% $9.99".split()
-    roles: tuple[Role, ...] = ("headline", "subtitle", "body", "tagline", "cta", "date", "price", "brand", "credits")
+    words = [
+        "lorem",
+        "Straße",
+        "Żółw",
+        "ночь",
+        "κύμα",
+        "صيف",
+        "קיץ",
+        "夏祭り",
+        "여름",
+        "ฤดูร้อน",
+        "गर्मी",
+        "50%",
+        "$9.99",
+    ]
+    roles: tuple[Role, ...] = (
+        "headline",
+        "subtitle",
+        "body",
+        "tagline",
+        "cta",
+        "date",
+        "price",
+        "brand",
+        "credits",
+    )
     for seed in range(25):
         texts = [
-            (rng.choice(roles), " ".join(rng.choices(words, k=rng.randint(1, 14)))) for _ in range(rng.randint(1, 6))
+            (rng.choice(roles), " ".join(rng.choices(words, k=rng.randint(1, 14))))
+            for _ in range(rng.randint(1, 6))
         ]
-        spec = make_spec(*texts, width=rng.choice((256, 400, 640)), height=rng.choice((256, 400, 640)), seed=seed)
+        spec = make_spec(
+            *texts, width=rng.choice((256, 400, 640)), height=rng.choice((256, 400, 640)), seed=seed
+        )
         try:
             poster = compose(spec)
         except CannotSet as refused:

@@ -10,7 +10,9 @@ from inference.typography.palettes import PALETTES
 
 
 def test_black_on_white_is_twenty_one_to_one() -> None:
-    assert contrast.ratio(contrast.luminance((0, 0, 0)), contrast.luminance((255, 255, 255))) == pytest.approx(21.0)
+    assert contrast.ratio(
+        contrast.luminance((0, 0, 0)), contrast.luminance((255, 255, 255))
+    ) == pytest.approx(21.0)
 
 
 def test_a_known_grey_meets_the_threshold_of_the_standard() -> None:

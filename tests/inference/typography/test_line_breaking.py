@@ -10,7 +10,13 @@ from inference.typography.fitting import Measured, largest, measure, tall, wrap
 from inference.typography.fonts import face
 from inference.typography.shaping import graphemes, paragraph
 
-FAMILY = {"en": "Noto Sans", "ja": "Noto Sans CJK", "zh-CN": "Noto Sans CJK", "ko": "Noto Sans CJK", "th": "Noto Sans Thai"}
+FAMILY = {
+    "en": "Noto Sans",
+    "ja": "Noto Sans CJK",
+    "zh-CN": "Noto Sans CJK",
+    "ko": "Noto Sans CJK",
+    "th": "Noto Sans Thai",
+}
 FAMILY |= {"hi": "Noto Sans Devanagari", "ar": "Noto Sans Arabic"}
 SENTENCES = {
     "en": "A conference for people who read the source, twice-told and well-kept",
@@ -49,7 +55,9 @@ def test_lines_may_end_only_between_words(text: str, locale: str, expected: list
 
 
 def test_a_number_keeps_its_counter() -> None:
-    assert not any(piece.startswith(("年", "月", "日")) for piece in pieces("2026年6月12日", "zh-CN", poor=True))
+    assert not any(
+        piece.startswith(("年", "月", "日")) for piece in pieces("2026年6月12日", "zh-CN", poor=True)
+    )
 
 
 @pytest.mark.parametrize("locale", sorted(SENTENCES))

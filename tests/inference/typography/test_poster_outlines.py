@@ -32,7 +32,9 @@ def test_the_svg_holds_outlines_and_no_text_font_or_raster(poster: Poster) -> No
 
 def test_there_is_one_outline_for_every_glyph_with_ink(make_spec: MakeSpec) -> None:
     poster = compose(make_spec(("headline", "Night & Day"), ("date", "3 MAY")), style="poster")
-    groups = {g.get("aria-label"): len(g.findall(f"{SVG}path")) for g in ET.fromstring(poster.svg).iter(f"{SVG}g")}
+    groups = {
+        g.get("aria-label"): len(g.findall(f"{SVG}path")) for g in ET.fromstring(poster.svg).iter(f"{SVG}g")
+    }
     assert groups == {"Night & Day": 9, "3 MAY": 4}
 
 
@@ -42,8 +44,9 @@ def test_the_svg_over_the_background_is_the_poster(poster: Poster) -> None:
     dom.setContainerSize(skia.Size(poster.width, poster.height))
     dom.render(canvas.over(under))
     apart = np.abs(under[..., :3].astype(int) - np.asarray(Image.open(io.BytesIO(poster.png))).astype(int))
-    assert apart.max() <= 24  # antialiased edges round apart
-    assert (apart > 4).mean() < 0.002
+    # Single edge pixels are antialiased apart; a shifted glyph would change whole contours.
+    assert (apart.max(axis=2) > 10).mean() < 0.0005
+    assert apart.mean() < 0.01
 
 
 def test_the_background_differs_from_the_poster_only_where_ink_is(poster: Poster) -> None:

@@ -39,7 +39,8 @@ def test_a_face_without_small_letters_does_not_cover_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "script"), [("Summer 2026", "Latn"), ("مهرجان AI", "Arab"), ("2026", "Latn"), ("東京の夏", "Hani")]
+    ("text", "script"),
+    [("Summer 2026", "Latn"), ("مهرجان AI", "Arab"), ("2026", "Latn"), ("東京の夏", "Hani")],
 )
 def test_most_letters_decide_the_script(text: str, script: str) -> None:
     assert fonts.dominant_script(text) == script
