@@ -29,7 +29,7 @@ VERBS: Mapping[str, str] = {
     "results": "Read results, and save their pictures.",
     "dead-letters": "List what could not be worked on, or show one.",
     "route": "Explain where a prompt would go, and why.",
-    "generate": "Draw one prompt here and now, without Kafka.",
+    "generate": "Draw prompts here and now, without Kafka.",
     "engines": "List the engines: role, price, key, what stands in.",
     "doctor": "Check this machine, and say how to get what is missing.",
 }

@@ -59,15 +59,15 @@ def finals(consumer: Consumer) -> Iterator[tuple[Message, dict[str, Any]]]:
             continue
         if message.error():
             raise KafkaException(message.error())
-        result = json.loads(message.value())
+        result = json.loads(message.value() or b"")
         if result["final"] and result["ref"]["run"] == "live":
             yield message, result
 
 
-def save(result: dict[str, Any], folder: Path) -> Path | str:
+def save(result: dict[str, Any], folder: Path) -> str:
     """The file, or why there is none (refused, failed, expired...). Saving twice does no harm."""
     if not result["pictures"]:
-        return result["reason"]
+        return str(result["reason"])
     image = result["pictures"]["image"]
     # file: and http(s): as they are; s3:, gs: and az: take your cloud's own client here.
     with urllib.request.urlopen(image["uri"]) as answer:
@@ -78,7 +78,7 @@ def save(result: dict[str, Any], folder: Path) -> Path | str:
     name = re.sub("[^A-Za-z0-9-]", "_", ref["id"])[:40]  # an id may hold anything, slashes too
     path = folder / f"{name}.{ref['variant']}.{image['sha256'][:12]}.png"
     path.write_bytes(data)
-    return path
+    return str(path)
 
 
 if __name__ == "__main__":

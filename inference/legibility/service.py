@@ -26,8 +26,8 @@ class ReaderFailed(RuntimeError):
 def default_threads() -> int:
     """Half the cores this process may use, at least one.
 
-    RapidOCR on a 768x1024 poster, two cores: one thread 0.45 s and 0.46 CPU seconds, two threads 0.30 s
-    and 0.60; beside one busy neighbour 0.46 s against 0.58 s. A render or a broker is always beside us.
+    RapidOCR on a 768x1024 poster, two cores under a load of 3.6: one thread 0.30 s and 0.29 CPU seconds,
+    two threads 0.47 s and 0.47. A second thread pays only on an idle machine, and ours render beside it.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // 2)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from inference.typography.blocks import Item, Sized, fit_stack, gap_before, stack_height
 from inference.typography.contrast import Box
 from inference.typography.designs import Align, Anchor, Arrangement, Design, Placed, Rule, Sheet
+
+# A panel takes its margins from the picture too; where words are many they may have it all.
+_CROWDED = 0.8
+_PANEL_SHARE = 0.84
+_ROW_LIMIT = 0.3
+_LEAST_ART = 0.1
+
+_Fitted = tuple[list[Sized], float]
+_Row = tuple[list[Placed], float]
 
 
 def arrange(
@@ -29,31 +39,32 @@ def arrange(
     air = 3.2 * sheet.unit
     top = inset + (head[1] + air if head[0] else 0.0)
     foot_height = (
-        foot[1] + (air if foot[0] else 0.0) + (air * 0.6 if foot[0] and design.panel == "foot" else 0.0)
+        foot[1] + (air if foot[0] else 0.0) + (air * 1.1 if foot[0] and design.panel == "foot" else 0.0)
     )
     bottom = sheet.height - inset - foot_height
     if bottom <= top:
         return None
     whole = design.panel == "full" and sheet.wide
+    if design.panel == "full" and not sheet.wide and share < _CROWDED:
+        share *= _PANEL_SHARE
     room = (bottom - top) * (1.0 if whole else share)
     ornament = _ornament(main, sheet)
     fitted = fit_stack(main, column, room, sheet.unit, ornament)
     if fitted is None:
         return None
-    stack, tightness = fitted
-    tall = stack_height(stack, sheet.unit, tightness, ornament)
+    tall = stack_height(*fitted, sheet.unit, ornament)
     y = {"top": top, "middle": top + (bottom - top - tall) / 2, "bottom": bottom - tall}[anchor]
-    if whole:
-        y = top + (bottom - top - tall) / 2
-    elif design.panel == "full":
-        y = bottom - tall
-    placed, rules = _stacked(design, stack, sheet, inset, column, y, tightness, ornament)
+    if design.panel == "full":
+        y = top + (bottom - top - tall) / 2 if whole else bottom - tall
+    x = (sheet.width - column) / 2 if design.align == "centre" else inset
+    stand = _Column(sheet, x, column, design.align, "main", sheet.unit)
+    placed, rules = stand.place(fitted, y, ornament)
     placed += [_moved(each, inset) for each in head[0]]
     placed += [_moved(each, sheet.height - inset - foot[1]) for each in foot[0]]
     panel = _panel(design, sheet, y, foot, inset)
     if design.frame:
         rules += _frame(sheet)
-    return Arrangement(design, tuple(placed), tuple(rules), panel, tightness)
+    return Arrangement(design, tuple(placed), tuple(rules), panel, fitted[1])
 
 
 def _column(design: Design, sheet: Sheet, inset: float) -> float:
@@ -71,118 +82,95 @@ def _ornament(main: Sequence[Item], sheet: Sheet) -> float:
     return 3.4 * sheet.unit if heads and heads[-1] < len(main) - 1 else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where a stack stands: `x` from the reading edge and `width` in px, gaps in `unit`."""
+
+    sheet: Sheet
+    x: float
+    width: float
+    align: Align
+    zone: str
+    unit: float
+
+    def fit(self, items: Sequence[Item]) -> _Fitted | None:
+        return fit_stack(items, self.width, self.sheet.height * _ROW_LIMIT, self.unit) if items else ([], 0.0)
+
+    def height(self, fitted: _Fitted) -> float:
+        return stack_height(*fitted, self.unit)
+
+    def place(self, fitted: _Fitted, y: float, ornament: float = 0.0) -> tuple[list[Placed], list[Rule]]:
+        """Places a stack from `y` px down; `ornament` is the room for a rule under its headline."""
+        stack, tightness = fitted
+        placed: list[Placed] = []
+        rules: list[Rule] = []
+        for index, sized in enumerate(stack):
+            gap = gap_before(sized, self.unit, tightness) if index else 0.0
+            ends_headline = index and stack[index - 1].item.role == "headline" != sized.item.role
+            if ends_headline and ornament:
+                rules.append(self._rule(y + ornament * 0.5 + gap * 0.15))
+                y += ornament
+            y += gap
+            placed.append(Placed(sized, self._at(sized.width), y, self.align, self.zone))
+            y += sized.height
+        return placed, rules
+
+    def _rule(self, y: float) -> Rule:
+        wide = 9.0 * self.unit
+        return Rule((self._at(wide), y, wide, max(2.0, 0.55 * self.unit)), "accent")
+
+    def _at(self, width: float) -> float:
+        room = self.width - width
+        offset = {"start": 0.0, "centre": room / 2, "end": room}[self.align]
+        return self.sheet.mirrored(self.x + offset, width)
+
+
 def _row(
     items: Sequence[Item], design: Design, sheet: Sheet, x: float, width: float, zone: Literal["head", "foot"]
-) -> tuple[list[Placed], float] | None:
-    """One row at an edge: all but the last item stacked at the start, the call or date at the end.
+) -> _Row | None:
+    """One row at an edge: the call (or, above, the date) at the end, the rest at the start.
 
     Credits run below over the whole width. Tops are relative to the row.
     """
     roles = design.head if zone == "head" else design.foot
-    align: Align = "centre" if design.align == "centre" else "start"
     chosen = sorted((item for item in items if item.role in roles), key=lambda item: roles.index(item.role))
     if not chosen:
         return [], 0.0
     under = [item for item in chosen if item.role == "credits"]
     rest = [item for item in chosen if item.role != "credits"]
-    split = len(rest) > 1
-    ends = [item for item in rest if item.role == ("date" if zone == "head" else "cta")] if split else []
+    at_end = "date" if zone == "head" else "cta"
+    ends = [item for item in rest if item.role == at_end] if len(rest) > 1 else []
     starts = [item for item in rest if item not in ends]
-    half = width * 0.56 if ends and starts else width
-    limit = sheet.height * 0.3
-    left = fit_stack(starts, half, limit, sheet.unit * 0.6) if starts else ([], 0.0)
-    right = (
-        fit_stack(ends, width - half - 2 * sheet.unit if starts else width, limit, sheet.unit * 0.6)
-        if ends
-        else ([], 0.0)
-    )
-    low = fit_stack(under, width, limit, sheet.unit) if under else ([], 0.0)
-    if left is None or right is None or low is None:
-        return None
+    align: Align = "centre" if design.align == "centre" else "start"
     unit = sheet.unit * 0.6
-    heights = [stack_height(stack, unit, tight) if stack else 0.0 for stack, tight in (left, right)]
-    row = max(heights)
-    placed = _column_of(left, sheet, x, half, (row - heights[0]) / 2, align, zone, unit)
-    across = width - half if starts else width
-    placed += _column_of(
-        right, sheet, x + half if starts else x, across, (row - heights[1]) / 2, "end", zone, unit
-    )
-    total = row
-    if low[0]:
-        gap = 2.4 * sheet.unit if rest else 0.0
-        placed += _column_of(low, sheet, x, width, row + gap, align, zone, unit)
-        total = row + gap + stack_height(low[0], sheet.unit, low[1])
-    return placed, total
-
-
-def _column_of(
-    fitted: tuple[list[Sized], float],
-    sheet: Sheet,
-    x: float,
-    width: float,
-    y: float,
-    align: Align,
-    zone: str,
-    unit: float,
-) -> list[Placed]:
-    placed: list[Placed] = []
-    for index, sized in enumerate(fitted[0]):
-        y += gap_before(sized, unit, fitted[1]) if index else 0.0
-        placed.append(Placed(sized, _at(sheet, x, width, sized.width, align), y, align, zone))
-        y += sized.height
-    return placed
-
-
-def _stacked(
-    design: Design,
-    stack: Sequence[Sized],
-    sheet: Sheet,
-    x: float,
-    column: float,
-    y: float,
-    tightness: float,
-    ornament: float,
-) -> tuple[list[Placed], list[Rule]]:
-    placed: list[Placed] = []
-    rules: list[Rule] = []
-    x = (sheet.width - column) / 2 if design.align == "centre" else x
-    for index, sized in enumerate(stack):
-        gap = gap_before(sized, sheet.unit, tightness) if index else 0.0
-        follows_headline = (
-            index and stack[index - 1].item.role == "headline" and sized.item.role != "headline"
-        )
-        if follows_headline and ornament:
-            thick = max(2.0, 0.55 * sheet.unit)
-            wide = 9.0 * sheet.unit
-            left = _at(sheet, x, column, wide, design.align)
-            rules.append(Rule((left, y + ornament * 0.5 + gap * 0.15, wide, thick), "accent"))
-            y += ornament
-        y += gap
-        placed.append(
-            Placed(sized, _at(sheet, x, column, sized.width, design.align), y, design.align, "main")
-        )
-        y += sized.height
-    return placed, rules
-
-
-def _at(sheet: Sheet, x: float, column: float, width: float, align: Align) -> float:
-    offset = {"start": 0.0, "centre": (column - width) / 2, "end": column - width}[align]
-    return sheet.mirrored(x + offset, width)
+    half = width * 0.56 if ends and starts else width if starts else 0.0
+    left = _Column(sheet, x, half, align, zone, unit)
+    right = _Column(sheet, x + half, width - half, "end", zone, unit)
+    low = _Column(sheet, x, width, align, zone, unit)
+    fitted = (left.fit(starts), right.fit(ends), low.fit(under))
+    if fitted[0] is None or fitted[1] is None or fitted[2] is None:
+        return None
+    heights = left.height(fitted[0]), right.height(fitted[1]), low.height(fitted[2])
+    row = max(heights[:2])
+    below = row + (2.4 * sheet.unit if rest and under else 0.0)
+    placed = left.place(fitted[0], (row - heights[0]) / 2)[0]
+    placed += right.place(fitted[1], (row - heights[1]) / 2)[0]
+    placed += low.place(fitted[2], below)[0]
+    return placed, below + heights[2]
 
 
 def _moved(placed: Placed, y: float) -> Placed:
     return Placed(placed.sized, placed.x, placed.y + y, placed.align, placed.zone)
 
 
-def _panel(
-    design: Design, sheet: Sheet, main_top: float, foot: tuple[list[Placed], float], inset: float
-) -> Box | None:
+def _panel(design: Design, sheet: Sheet, main_top: float, foot: _Row, inset: float) -> Box | None:
     """Whole pixels, so that no seam shows where the picture begins."""
     if design.panel == "full" and sheet.wide:
         wide = float(round(sheet.width * 0.46))
         return sheet.mirrored(0.0, wide), 0.0, wide, sheet.height
     if design.panel == "full":
-        top = float(max(0, round(main_top - inset)))
+        top = float(round(main_top - inset))
+        top = top if top >= _LEAST_ART * sheet.height else 0.0
         return 0.0, top, sheet.width, sheet.height - top
     if design.panel == "foot" and foot[0]:
         tall = float(round(foot[1] + inset * 1.64))

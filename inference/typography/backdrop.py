@@ -70,9 +70,8 @@ def backdrop(
 
     Art that begins above `clear` px from the top sinks below it, as far as it stays worth seeing.
     """
+    palette = palette or palette_for(prompt, seed, style)
     rng = dice("backdrop", prompt, seed, style)
-    picked = pick(prompt, rng)
-    palette = palette or picked
     name = _motif(prompt, rng)
     pixels, surface = canvas.sheet(width, height)
     low, reach = _TOPS.get(name, (2.0, 0.0))
@@ -84,6 +83,11 @@ def backdrop(
         pixels[:sink] = _upward(pixels[sink])
     canvas.grain(pixels, rng.getrandbits(32), 2.6 if palette.dark else 1.8)
     return pixels, palette
+
+
+def palette_for(prompt: str, seed: int, style: str | None = None) -> Palette:
+    """The palette `backdrop` picks."""
+    return pick(prompt, dice("palette", prompt, seed, style))
 
 
 def _upward(row: Pixels) -> Pixels:

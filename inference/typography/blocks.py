@@ -15,6 +15,7 @@ LEAST_PX = 11.0
 LEAST_PX_DENSE = 13.0
 LONG_WORD_EM = 6.5
 FOLLOWS = 0.62
+PRICE_FOLLOWS = 0.92
 _DENSE = frozenset({"Arab", "Deva", "Thai", "Hani", "Hira", "Kana", "Hang", "Bopo"})
 
 
@@ -109,13 +110,13 @@ def make_item(
 def size_at(item: Item, width: float, tightness: float, most: float = 1e9) -> Sized | None:
     """The item as large as `tightness` in [0, 1] lets it be in `width` px: 0 is its best size, 1 its least.
 
-    Headlines give way first, everything else from half way on and never above `most` px, so that
-    a headline stays the largest.
+    Headlines give way first, everything else from half way on, and never up to `most` px, the
+    headline's size.
     """
     give = tightness if item.role == "headline" else max(0.0, 2 * tightness - 1)
     size = item.high * (item.low / item.high) ** give
-    if item.role not in ("headline", "price"):
-        size = max(item.low, min(size, most))
+    if item.role != "headline":
+        size = max(item.low, min(size, most * (PRICE_FOLLOWS if item.role == "price" else FOLLOWS)))
     pill = 2.0 if item.cut.tone == "on_accent" else 0.0
     widest = widest_piece(item.measured)
     if (widest + pill) * size > width:
@@ -138,7 +139,7 @@ def gap_before(sized: Sized, unit: float, tightness: float) -> float:
     return sized.item.cut.above * unit * (1.0 - 0.55 * tightness)
 
 
-def stack_height(stack: Sequence[Sized], unit: float, tightness: float, extra: float = 0.0) -> float:
+def stack_height(stack: Sequence[Sized], tightness: float, unit: float, extra: float = 0.0) -> float:
     """Height in px of a stack with its gaps; `extra` is what ornaments add."""
     gaps = sum(gap_before(each, unit, tightness) for each in stack[1:])
     return sum(each.height for each in stack) + gaps + extra
@@ -151,10 +152,10 @@ def fit_stack(
 
     def attempt(tightness: float) -> list[Sized] | None:
         lead = next((size_at(item, width, tightness) for item in items if item.role == "headline"), None)
-        most = lead.size * FOLLOWS if lead else 1e9
+        most = lead.size if lead else 1e9
         sized = [size_at(item, width, tightness, most) for item in items]
         stack = [each for each in sized if each is not None]
-        fits = len(stack) == len(items) and stack_height(stack, unit, tightness, extra) <= height
+        fits = len(stack) == len(items) and stack_height(stack, tightness, unit, extra) <= height
         return stack if fits else None
 
     loosest = attempt(0.0)

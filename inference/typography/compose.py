@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from inference.typography import canvas, contrast, ground, paint
 from inference.typography.arranging import arrange
-from inference.typography.backdrop import backdrop, dice
+from inference.typography.backdrop import backdrop, dice, palette_for
 from inference.typography.bidirectional import Direction, base_direction
 from inference.typography.blocks import Item, make_item, size_at
 from inference.typography.canvas import Pixels
@@ -22,6 +22,7 @@ from schemas.events import Role, Spec, Text
 _SHARES = ((0.5, 0.66), (0.85, 1.0))
 _COMFORT = 0.5
 _REPEATED = 0.62
+_OTHER_PANEL = 0.35
 _MOST_TELLING: tuple[Role, ...] = ("subtitle", "tagline", "brand", "price", "date", "cta", "body")
 _HEADLINE_LETTERS = 60
 
@@ -81,21 +82,20 @@ def compose(
     items = _items(spec, chosen, sheet)
     given = None if background is None else canvas.from_png(background, spec.width, spec.height)
     if not items:
-        pixels, _ = _picture(spec, given, style, (0.0, 0.0, sheet.width, sheet.height), sheet, cover=cover)
+        bare = Arrangement(DESIGNS[chosen.designs[0]], (), (), None, 0.0)
+        pixels, _ = _ground(spec, given, style, bare, sheet, cover=cover)
         png = canvas.to_png(pixels)
-        return Poster(
-            png, png, paint.to_svg(spec.width, spec.height, (), ()), spec.width, spec.height, (), ()
-        )
+        svg = paint.to_svg(spec.width, spec.height, (), ())
+        return Poster(png, png, svg, spec.width, spec.height, (), ())
     arrangement = _arrangement(spec, chosen, items, sheet, None if cover else given)
     pixels, palette = _ground(spec, given, style, arrangement, sheet, cover=cover)
     return _painted(arrangement, sheet, pixels, palette, chosen)
 
 
 def _direction(spec: Spec) -> Direction:
-    lead = next((each for each in spec.texts if each.role == "headline"), None) or next(
-        iter(spec.texts), None
-    )
-    return base_direction(lead.text if lead else "", (lead.locale if lead else None) or spec.locale)
+    """The headline's, else the first text's."""
+    lead = min(spec.texts, key=lambda text: text.role != "headline", default=None)
+    return base_direction(lead.text if lead else "", (lead and lead.locale) or spec.locale)
 
 
 def _items(spec: Spec, style: Style, sheet: Sheet) -> list[Item]:
@@ -146,17 +146,15 @@ def _ground(
     cover: bool,
 ) -> tuple[Pixels, Palette]:
     """The picture in the part of the sheet that no panel takes, and the panel."""
-    art = arrangement.art(sheet)
-    clear = arrangement.main_bottom() + 5 * sheet.unit
-    picture, palette = _picture(spec, given, style, art, sheet, cover=cover, clear=clear)
-    if arrangement.panel is None:
-        return picture, palette
+    palette = palette_for(spec.prompt, spec.seed, style) if given is None else ground.palette_of(given)
     tones = (palette.ink, palette.paper) if palette.dark else (palette.paper, palette.deep)
-    tone = tones[dice("panel", spec.prompt, spec.seed).random() < 0.35]
     pixels, _ = canvas.sheet(spec.width, spec.height)
-    pixels[..., :3] = tone
-    x, y, w, h = (int(each) for each in art)
-    pixels[y : y + h, x : x + w] = picture
+    pixels[..., :3] = tones[dice("panel", spec.prompt, spec.seed).random() < _OTHER_PANEL]
+    x, y, width, height = (int(each) for each in arrangement.art(sheet))
+    if width and height:
+        clear = arrangement.main_bottom() + 5 * sheet.unit
+        art = _picture(spec, given, style, palette, (width, height), sheet, clear=clear, cover=cover)
+        pixels[y : y + height, x : x + width] = art
     return pixels, palette
 
 
@@ -164,22 +162,19 @@ def _picture(
     spec: Spec,
     given: Pixels | None,
     style: str | None,
-    art: Box,
+    palette: Palette,
+    size: tuple[int, int],
     sheet: Sheet,
     *,
+    clear: float,
     cover: bool,
-    clear: float = 0.0,
-) -> tuple[Pixels, Palette]:
-    width, height = int(art[2]), int(art[3])
-    palette = None if given is None else ground.palette_of(given)
-    if given is not None and palette is not None and not cover:
-        return canvas.fitted(given, width, height), palette
-    drawn, palette = backdrop(spec.prompt, width, height, spec.seed, style, clear=clear, palette=palette)
+) -> Pixels:
+    if given is not None and not cover:
+        return canvas.fitted(given, *size)
+    drawn, _ = backdrop(spec.prompt, *size, spec.seed, style, clear=clear, palette=palette)
     if sheet.direction == "rtl" and sheet.wide:
         drawn = drawn[:, ::-1].copy()
-    if given is None:
-        return drawn, palette
-    return ground.dissolve(canvas.fitted(given, width, height), drawn), palette
+    return drawn if given is None else ground.dissolve(canvas.fitted(given, *size), drawn)
 
 
 def _arrangement(
@@ -226,10 +221,10 @@ def _does_not_fit(items: Sequence[Item], sheet: Sheet) -> CannotSet:
     worst = max(items, key=claim)
     words = worst.source.text
     shown = words if len(words) <= 60 else f"{words[:57]}..."
+    beside = f" beside {len(items) - 1} other texts" if len(items) > 1 else ""
     return CannotSet(
-        f"text {shown!r} ({worst.source.role}) does not fit {width:.0f} x {height:.0f} px beside "
-        f"{len(items) - 1} other texts, even at the least legible size of {worst.low:.0f} px: "
-        "shorten it, or ask for a larger picture"
+        f"text {shown!r} ({worst.source.role}) does not fit {width:.0f} x {height:.0f} px{beside}, even at "
+        f"the least legible size of {worst.low:.0f} px: shorten it, or ask for a larger picture"
     )
 
 

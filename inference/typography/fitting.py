@@ -1,4 +1,4 @@
-"""Lines of a measured paragraph: as few as the width allows, then balanced; and the size that fits a box."""
+"""Lines of a measured paragraph: as few as the width allows, then balanced."""
 
 from __future__ import annotations
 
@@ -130,33 +130,7 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def largest(
-    measured: Measured, width: float, height: float, low: float, high: float, leading: float
-) -> tuple[float, Lines] | None:
-    """The largest size in [low, high] whose lines fit `width` x `height` (all in px), by binary search.
-
-    `leading` is the gap between the ink of two lines, in em. None where not even `low` fits.
-    """
-
-    def lines_at(size: float) -> Lines | None:
-        lines = wrap(measured, width / size)
-        return lines if lines and tall(measured, len(lines), leading) * size <= height else None
-
-    fits = lines_at(low)
-    if fits is None:
-        return None
-    size = low
-    for _ in range(9):
-        middle = (size + high) / 2
-        lines = lines_at(middle)
-        if lines is None:
-            high = middle
-        else:
-            size, fits = middle, lines
-    return size, fits
-
-
 def tall(measured: Measured, lines: int, leading: float) -> float:
-    """Height in em of so many lines, from the first one's ink to the last one's."""
+    """Height in em of so many lines, ink to ink; `leading` is the gap between the ink of two, in em."""
     pitch = measured.ascent + measured.descent + leading
     return measured.ascent + measured.descent + (lines - 1) * pitch

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -184,11 +182,6 @@ def dominant_script(text: str) -> str:
         if code not in ("Zyyy", "Zinh", "Zzzz"):
             counts[code] = counts.get(code, 0) + 1
     return max(counts, key=lambda code: counts[code]) if counts else "Latn"
-
-
-def fingerprint(faces: Iterable[Face]) -> str:
-    """One digest for a set of faces: what a render's identity needs to know of them."""
-    return hashlib.sha256("\n".join(sorted(face.name for face in faces)).encode()).hexdigest()[:16]
 
 
 def scripts_available() -> dict[str, tuple[str, ...]]:

@@ -65,24 +65,24 @@ def _opacity(pixels: Pixels, zone: Zone, ink: Rgb, veil: Rgb) -> float:
     return max(1.0 if need is None else need for need in needs)
 
 
-def lay_veil(pixels: Pixels, zone: Zone, inked: Inked, feather: float) -> None:
-    """Blends the veil in place: full over the zone, eased out over `feather` px, run on to near edges."""
+def lay_veil(pixels: Pixels, zone: Zone, inked: Inked, feather: float, within: Box | None = None) -> None:
+    """Blends the veil in place: full over the zone, eased out over `feather` px, run on to near edges.
+
+    `within` (x, y, width, height) keeps it off what lies outside, a panel for one.
+    """
     if inked.opacity <= 0:
         return
-    height, width = pixels.shape[:2]
+    left, top, width, height = (int(each) for each in within or (0, 0, pixels.shape[1], pixels.shape[0]))
     x, y, w, h = zone.hull
+    x, y = x - left, y - top
     pad = feather * 0.12 + 4
     rows = _ramp(height, y - pad, y + h + pad, feather)
-    columns = (
-        _ramp(width, x - pad, x + w + pad, feather * 1.5) if w < width * 0.62 else np.ones(width, np.float32)
-    )
-    mask = (rows[:, None] * columns[None, :] * inked.opacity)[..., None]
-    top, bottom = _span(rows)
-    left, right = _span(columns)
-    part = pixels[top:bottom, left:right, :3]
-    veil = np.array(inked.veil, np.float32)
-    blended = part + (veil - part) * mask[top:bottom, left:right]
-    part[...] = np.rint(blended).astype(np.uint8)
+    narrow = w < width * 0.62
+    columns = _ramp(width, x - pad, x + w + pad, feather * 1.5) if narrow else np.ones(width, np.float32)
+    rows_in, columns_in = _span(rows), _span(columns)
+    mask = rows[rows_in, None, None] * columns[None, columns_in, None] * inked.opacity
+    part = pixels[top : top + height, left : left + width, :3][rows_in, columns_in]
+    part[...] = np.rint(part + (np.array(inked.veil, np.float32) - part) * mask).astype(np.uint8)
 
 
 def _ramp(length: int, start: float, end: float, feather: float) -> npt.NDArray[np.float32]:
@@ -97,9 +97,9 @@ def _ramp(length: int, start: float, end: float, feather: float) -> npt.NDArray[
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
-def _span(ramp: npt.NDArray[np.float32]) -> tuple[int, int]:
+def _span(ramp: npt.NDArray[np.float32]) -> slice:
     inside = np.flatnonzero(ramp)
-    return int(inside[0]), int(inside[-1]) + 1
+    return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 def accent_or(ink: Rgb, accent: Rgb, part: Pixels, size: float) -> Rgb:

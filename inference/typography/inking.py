@@ -53,7 +53,8 @@ def ink(arrangement: Arrangement, sheet: Sheet, pixels: Pixels, palette: Palette
     zones = _zones(arrangement, lines)
     inks = ground.choose_inks(pixels, zones, palette)
     for zone in zones:
-        ground.lay_veil(pixels, zone, inks[zone.name], feather=_FEATHER * sheet.unit)
+        within = None if zone.solid else arrangement.art(sheet)
+        ground.lay_veil(pixels, zone, inks[zone.name], _FEATHER * sheet.unit, within)
     lead = inks["main"] if "main" in inks else next(iter(inks.values()))
     rules = tuple(_rule(each, lead.ink, palette, pixels) for each in arrangement.rules)
     texts = tuple(

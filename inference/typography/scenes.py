@@ -133,16 +133,17 @@ def _firs(
 ) -> None:
     ridge = _ridge(rng, w, base, h * 0.012, 1)
     canvas.drawPath(_closed(ridge, w, h), fill(tone))
-    step = min(w, h) * 0.03
-    x = -step
-    while x < w + step:
-        tall = min(w, h) * rng.uniform(0.06, 0.15)
+    unit, x, turn = min(w, h), 0.0, rng.uniform(0, math.tau)
+    while x < w + unit * 0.1:
+        # Heights swell and fall along the row: even ones read as a line of w.
+        swell = 0.5 + 0.5 * math.sin(turn + x / unit * 5.3)
+        tall = unit * (0.035 + 0.15 * swell**1.5) * rng.uniform(0.75, 1.15)
         foot = base + h * 0.03
         for k in range(4):
             low = foot - tall * k * 0.21
-            half = tall * 0.2 * (1 - k * 0.2)
+            half = tall * 0.26 * (1 - k * 0.2)
             canvas.drawPath(polygon([(x - half, low), (x, low - tall * 0.4), (x + half, low)]), fill(tone))
-        x += step * rng.uniform(0.7, 1.6)
+        x += (unit * 0.008 + tall * 0.16) * rng.uniform(0.6, 1.5)
 
 
 def skyline(canvas: skia.Canvas, w: float, h: float, p: Palette, rng: random.Random) -> None:
@@ -176,7 +177,9 @@ def _tower(
     canvas.drawRect(skia.Rect.MakeXYWH(x, top, wide, tall), fill(tone))
     crown = rng.random()
     if crown < 0.2:
-        canvas.drawRect(skia.Rect.MakeXYWH(x + wide * 0.47, top - 6 * unit, 0.5 * unit, 6 * unit), fill(tone))
+        canvas.drawRect(
+            skia.Rect.MakeXYWH(x + wide * 0.47, top - 4 * unit, 0.35 * unit, 4 * unit), fill(tone)
+        )
     elif crown < 0.45:
         canvas.drawRect(
             skia.Rect.MakeXYWH(x + wide * 0.2, top - 2.5 * unit, wide * 0.6, 3 * unit), fill(tone)
@@ -189,10 +192,10 @@ def _tower(
     while y < top + tall:
         column = x + 1.4 * unit
         while column < x + wide - 2 * unit:
-            if rng.random() < 0.2:
+            if rng.random() < 0.3:
                 canvas.drawRect(
                     skia.Rect.MakeXYWH(column, y, 1.0 * unit, 1.3 * unit),
-                    fill(p.accent, rng.uniform(0.35, 0.9)),
+                    fill(p.accent, rng.uniform(0.1, 0.5)),
                 )
             column += 2.1 * unit
         y += 2.7 * unit

@@ -44,7 +44,7 @@ class Row:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an engine.")
 @pass_app
 def command(app: App, as_json: bool) -> None:
-    """List the engines: role, price, key, and what stands in.
+    """List the engines: role, price, key, what stands in.
 
     A logical name resolves to its living successor; where that has no key here, the emulator at
     GLYPHSTREAM_EMULATOR_URL stands in (`glyphstream run --emulate` and `demo` start one).

@@ -72,11 +72,11 @@ def command(
     emulate: bool,
     as_json: bool,
 ) -> None:
-    """Draw prompts here and now, without Kafka, and read each picture back.
+    """Draw prompts here and now, without Kafka.
 
-    Prints the file, the legibility score, and each expected word as read or missed. The same prompt,
-    model, size and seed is drawn once: a second call finds it in the asset store. Exit code 1 when any
-    picture is missing.
+    Each picture is read back: prints the file, the legibility score, and each expected word as read or
+    missed. The same prompt, model, size and seed is drawn once: a second call finds it in the asset store.
+    Exit code 1 when any picture is missing.
     """
     if (prompt is None) == (prompt_file is None):
         raise click.UsageError("give one of --prompt and --prompt-file")

@@ -44,10 +44,11 @@ def command(
     concurrency: int | None,
     emulate: bool,
 ) -> None:
-    """Run the stages: all of them in this process, or the ones named.
+    """Run the stages: all of them, or the ones named.
 
-    STAGE is route, preview, polish or score. SIGTERM or Ctrl-C drains: what is under way is finished and
-    committed; a second one leaves at once, and whatever was open is done again by the next run.
+    STAGE is route, preview, polish or score; without one, all four run in this process. SIGTERM or Ctrl-C
+    drains: what is under way is finished and committed. A second one leaves at once, and whatever was open
+    is done again by the next run.
 
     Engines whose key is not set are played by the emulator where one is given: by --emulate, which starts
     it as a child of this process, or by GLYPHSTREAM_EMULATOR_URL. Otherwise their jobs fail and say so.

@@ -29,6 +29,7 @@ from streams.demo.screen import Screen
 from streams.demo.sending import send_missing
 from streams.demo.sheet.page import draw_sheet
 from streams.demo.tables import NOTE, engine_table, yardstick_table
+from streams.demo.takeover import evict_members
 from streams.demo.tally import Tally, expected_refs
 from streams.demo.verify import asset_faults, count_faults, read_finals
 from streams.demo.watching import watch
@@ -118,6 +119,7 @@ async def _work(
     """Sends, draws, waits, verifies; the finals, and how many assets were fetched and hashed."""
     expected = expected_refs(prompts)
     await apply_topics(settings.bootstrap, prefix=settings.topic_prefix)
+    await evict_members(settings, prefix=f"{settings.topic_prefix}glyphstream.")
     sent = await send_missing(settings, prompts, dt.datetime.now(dt.UTC))
     held = len(prompts) - sent
     screen.say(f"{sent} prompts sent" + (f", {held} were on the topic already" if held else ""))

@@ -64,10 +64,10 @@ def _output(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def environment(**more: str) -> dict[str, str]:
-    env = {**os.environ, "LC_ALL": "C.UTF-8", **more}
-    env["PATH"] = os.pathsep.join((more.get("PATH", ""), str(Path(sys.executable).parent), os.environ["PATH"]))
-    return env
+def environment(*commands: Path, **more: str) -> dict[str, str]:
+    """The surroundings with `python` being ours, and the commands of these folders first."""
+    folders = [*map(str, commands), str(Path(sys.executable).parent), os.environ["PATH"]]
+    return {**os.environ, "LC_ALL": "C.UTF-8", **more, "PATH": os.pathsep.join(folders)}
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def java_classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "bin").mkdir()
     fetch_jars()
     install(find_java(), root / "bin")
-    shell = Shell(root, environment(PATH=str(root / "bin"), KAFKA_JARS=str(kafka_folder())))
+    shell = Shell(root, environment(root / "bin", KAFKA_JARS=str(kafka_folder())))
     _output(shell.run(scripts(EXAMPLES / "java" / "README.md")["Compile"]))
     return root
 

@@ -37,7 +37,9 @@ def result(ref: PromptRef, image: Asset | None, *, status: Status | None, reason
     )
 
 
-def publish(bootstrap: str, topic: str, results: Sequence[Result], *, taken_back: Sequence[Result] = ()) -> None:
+def publish(
+    bootstrap: str, topic: str, results: Sequence[Result], *, taken_back: Sequence[Result] = ()
+) -> None:
     """`taken_back` first, in a transaction that is aborted once the broker has it; then `results`."""
     producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"{topic}-score"})
     producer.init_transactions(30)

@@ -128,7 +128,7 @@ def _draw_card(placed: Placed, inks: _Inks) -> None:
     left, room = x + PAD, placed.width - 2 * PAD
     inks.words.append(letter(card.title, left, y + 37, size=21, weight=600, rgb=INK, width=room))
     pill = _pill(card.status, left, y + 48, inks)
-    inks.words.append(letter(card.route, left + pill + 10, y + 65, size=15, rgb=INK, width=room - pill - 10))
+    inks.words.append(letter(card.route, left + pill + 9, y + 65, size=14, rgb=INK, width=room - pill - 9))
     inks.words.append(letter(card.reason, left, y + 90, size=15, rgb=QUIET, width=room))
     for index, side in enumerate(card.sides):
         _draw_side(placed, side, left + index * placed.pitch, y + HEAD, inks)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from PIL import Image
 from rapidocr import RapidOCR
+from rapidocr.utils.output import RapidOCROutput
 
 from inference.engines.base import Broken, Unsupported
 from inference.engines.layout import MODEL, LayoutEngine
@@ -43,11 +44,13 @@ async def engine() -> AsyncIterator[LayoutEngine]:
 
 @pytest.fixture(scope="module")
 def ocr() -> RapidOCR:
-    return RapidOCR(params={"Global.log_level": "critical"})
+    return RapidOCR(params={"Global.log_level": "critical", "Global.use_cls": False})
 
 
 def words_read(ocr: RapidOCR, png: bytes) -> list[str]:
-    return [line.replace(" ", "") for line in ocr(png).txts or ()]
+    output = ocr(png)
+    assert isinstance(output, RapidOCROutput)
+    return [line.replace(" ", "") for line in output.txts or ()]
 
 
 async def test_it_delivers_the_picture_its_background_and_its_outlines(engine: LayoutEngine) -> None:

@@ -25,7 +25,6 @@ def both() -> Iterator[OcrService]:
     asyncio.run(service.aclose())
 
 
-@pytest.mark.slow
 async def test_two_readers_of_two_families_agree_on_clean_type(both: OcrService, poster: Poster) -> None:
     readings = await both.read(poster("SUMMER SALE", "open till 9 pm", width=400, pixels=30))
     assert [name.split("-")[0] for name in readings] == ["rapidocr", "easyocr"]
@@ -36,14 +35,12 @@ async def test_two_readers_of_two_families_agree_on_clean_type(both: OcrService,
     assert got.score == 1.0 and got.critical_exact and len(got.readers) == 2
 
 
-@pytest.mark.slow
 async def test_easyocr_reads_small_short_words_left_to_right(both: OcrService, poster: Poster) -> None:
     readings = await both.read(poster("NO        GO", width=300, pixels=14))
     lines = next(lines for name, lines in readings.items() if name.startswith("easyocr"))
     assert [line.text for line in lines] == ["NO", "GO"]
 
 
-@pytest.mark.slow
 async def test_each_text_is_judged_by_the_readers_that_know_its_letters(
     both: OcrService, poster: Poster
 ) -> None:

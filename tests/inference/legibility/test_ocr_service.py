@@ -23,7 +23,7 @@ Poster = Callable[..., bytes]
 POSTERS = {
     "english": ("noto-sans", ["SUMMER SALE", "50% OFF", "Doors open at 8:30 pm"]),
     "french": ("noto-serif", ["FÊTE DE LA MUSIQUE", "21 juin, entrée libre"]),
-    "german": ("oswald", ["GROßE ERÖFFNUNG", "Für Mädchen & Jungen"]),
+    "german": ("oswald", ["GRÜNE ERÖFFNUNG", "Spaß für Mädchen & Jungen"]),
     "polish": ("noto-sans", ["WIELKA WYPRZEDAŻ", "Łódź, 5 września"]),
     "turkish": ("noto-sans", ["BÜYÜK AÇILIŞ", "İndirim %40, gişede"]),
     "chinese": ("cjk", ["全场五折", "夏季大促销"]),
@@ -43,6 +43,12 @@ async def test_rapidocr_reads_what_we_set(
     got = score([Text(line) for line in lines], readings, rapid.coverage)
     assert [text.verdict for text in got.texts] == ["read"] * len(lines), got
     assert got.score == 1.0 and got.critical_exact
+
+
+@pytest.mark.parametrize("pixels", [24, 120, 260])
+async def test_small_and_huge_type_are_read_alike(pixels: int, rapid: OcrService, poster: Poster) -> None:
+    readings = await rapid.read(poster("NEXT", "ONE", font="heebo", pixels=pixels, width=768))
+    assert said(readings) == ["NEXT", "ONE"]
 
 
 async def test_thai_is_unreadable_and_not_wrong(rapid: OcrService, poster: Poster) -> None:
@@ -123,7 +129,7 @@ async def test_a_picture_that_kills_the_process_twice_is_given_up(
 
     with monkeypatch.context() as patch:
         patch.setattr(ReaderProcess, "read", deadly)
-        with pytest.raises(ReaderFailed, match="exit code -9.*2 times over this picture"):
+        with pytest.raises(ReaderFailed, match=r"exit code -9.*2 times over this picture"):
             await rapid.read(poster("DEADLY"))
     assert deaths == 2
     assert said(await rapid.read(poster("RECOVERED"))) == ["RECOVERED"]

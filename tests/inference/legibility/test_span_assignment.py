@@ -32,7 +32,7 @@ def edits(a: str, b: str) -> int:
 def most_characters(targets: Sequence[str], page: Page) -> int:
     """The most characters any choice of disjoint spans gets right, by trying every one."""
     spans = [row[i:j] for row in page.rows for i, j in combinations(range(len(row) + 1), 2)]
-    chains = [(s,) for s in range(len(page.segments))]
+    chains: list[tuple[int, ...]] = [(s,) for s in range(len(page.segments))]
     while chains:
         chains = [
             (*chain, after) for chain in chains for after in page.after[chain[-1]] if after not in chain

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from inference.typography.bidirectional import base_direction
 from inference.typography.breaking import NOT_AT_END, NOT_AT_START, breaks
-from inference.typography.fitting import Measured, largest, measure, tall, wrap
+from inference.typography.fitting import Measured, measure, wrap
 from inference.typography.fonts import face
 from inference.typography.shaping import graphemes, paragraph
 
@@ -97,18 +97,3 @@ def test_lines_are_balanced() -> None:
     widths = [set_in.width(*line) for line in lines]
     assert len(widths) == 2
     assert min(widths) / max(widths) > 0.85
-
-
-def test_the_largest_size_that_fits_is_found() -> None:
-    set_in = measured(SENTENCES["en"], "en")
-    found = largest(set_in, 400, 120, 8, 90, 0.3)
-    assert found is not None
-    size, lines = found
-    assert tall(set_in, len(lines), 0.3) * size <= 120
-    assert all(set_in.width(*line) * size <= 400 for line in lines)
-    bigger = wrap(set_in, 400 / (size * 1.02))
-    assert bigger is None or tall(set_in, len(bigger), 0.3) * size * 1.02 > 120
-
-
-def test_nothing_is_found_where_not_even_the_least_size_fits() -> None:
-    assert largest(measured(SENTENCES["en"], "en"), 40, 20, 8, 90, 0.3) is None

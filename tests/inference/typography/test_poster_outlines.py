@@ -46,7 +46,7 @@ def test_the_svg_over_the_background_is_the_poster(poster: Poster) -> None:
     apart = np.abs(under[..., :3].astype(int) - np.asarray(Image.open(io.BytesIO(poster.png))).astype(int))
     # Single edge pixels are antialiased apart; a shifted glyph would change whole contours.
     assert (apart.max(axis=2) > 10).mean() < 0.0005
-    assert apart.mean() < 0.01
+    assert apart.mean() < 0.05
 
 
 def test_the_background_differs_from_the_poster_only_where_ink_is(poster: Poster) -> None:

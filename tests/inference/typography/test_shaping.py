@@ -19,25 +19,43 @@ def names(line: Shaped) -> list[str]:
     ("text", "family", "locale", "run"),
     [
         pytest.param(
-            "مهرجان", "Rubik", "ar",
+            "مهرجان",
+            "Rubik",
+            "ar",
             ["uni0646", "uniFE8E", "uniFE9F", "uniFEAE", "uniFEEC", "uniFEE3"],
             id="arabic-joins-and-runs-right-to-left",
         ),
         pytest.param(
-            "हिन्दी", "Noto Sans Devanagari", "hi",
+            "हिन्दी",
+            "Noto Sans Devanagari",
+            "hi",
             ["uni093F.03", "uni0939", "uni0928094D", "uni0926", "uni0940"],
             id="devanagari-reorders-the-short-i-and-halves-the-na",
         ),
-        pytest.param("ที่", "Noto Sans Thai", "th", ["uni0E17", "uni0E35", "uni0E48.small"], id="thai-stacks-tone-on-vowel"),
         pytest.param(
-            "น้ำ", "Noto Sans Thai", "th",
+            "ที่",
+            "Noto Sans Thai",
+            "th",
+            ["uni0E17", "uni0E35", "uni0E48.small"],
+            id="thai-stacks-tone-on-vowel",
+        ),
+        pytest.param(
+            "น้ำ",
+            "Noto Sans Thai",
+            "th",
             ["uni0E19", "uni0E4D", "uni0E49.small", "uni0E32"],
             id="thai-splits-sara-am",
         ),
-        pytest.param("שלום", "Rubik", "he", ["uni05DD", "uni05D5", "uni05DC", "uni05E9"], id="hebrew-runs-right-to-left"),
+        pytest.param(
+            "שלום",
+            "Rubik",
+            "he",
+            ["uni05DD", "uni05D5", "uni05DC", "uni05E9"],
+            id="hebrew-runs-right-to-left",
+        ),
         pytest.param("office", "Playfair Display", "en", ["o", "f_f_i", "c", "e"], id="latin-ligature"),
     ],
-)  # fmt: skip
+)
 def test_golden_glyph_runs(text: str, family: str, locale: str, run: list[str]) -> None:
     assert names(shaped(text, face(family, 700), locale=locale)) == run
 
