@@ -47,7 +47,9 @@ def publish(
         if events:
             producer.begin_transaction()
             for event in events:
-                headers = headers_for(event, producer="score", time=NOW)
+                headers: list[tuple[str, str | bytes | None]] = [
+                    *headers_for(event, producer="score", time=NOW)
+                ]
                 producer.produce(topic, key=key_for(event), value=encode(event), headers=headers)
             producer.flush(30)
             finish(30)

@@ -7,15 +7,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its documented place, without __all__
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 
-from schemas.events import PromptEvent, PromptRef, Text
-from schemas.wire import decode, headers_for, key_for
+from schemas.events import PromptRef, Text
+from schemas.wire import headers_for, key_for
 from tests.conftest import TestTopics
 from tests.examples.conftest import Client
 from tests.examples.fenced import EXAMPLES
 from tests.examples.finals import NOW, picture, publish, result
-from tests.support.kafka import header, read_until
+from tests.examples.prompts import headers_of, prompt_of
+from tests.support.kafka import read_until
 
 JAZZ = PromptRef("campaign-tool", "../spring/jazz-17")
 
@@ -25,18 +33,28 @@ def posters(tmp_path: Path) -> Path:
     return tmp_path / "posters"
 
 
+def committed(client: Client, topics: TestTopics) -> list[int]:
+    """The offsets from which the example's group would go on; none for a partition never committed."""
+    group = client.shell.env["KAFKA_GROUP_ID"]
+    reader = Consumer({"bootstrap.servers": topics.bootstrap, "group.id": group})
+    partitions = [TopicPartition(topics.name("results"), number) for number in (0, 1)]
+    found = reader.committed(partitions, timeout=30)
+    reader.close()
+    return [partition.offset for partition in found if partition.offset >= 0]
+
+
 def test_the_shown_lines_send_a_prompt_and_save_its_poster(
     client: Client, topics: TestTopics, tmp_path: Path
 ) -> None:
     said = client.follow_page("Send a prompt")
     (message,) = read_until(topics.bootstrap, topics.name("prompts"), bool)
     assert f"offset {message.offset()}" in said
-    prompt = decode(PromptEvent, message.value(), message.headers() or ())
+    prompt = prompt_of(message)
     assert prompt.texts == (Text("JAZZ NIGHT"), Text("CAFÉ BLEU"))
     assert message.key() == key_for(prompt)
-    expected = {name for name, _ in headers_for(prompt, producer="any", time=NOW)}
-    assert {name for name, _ in message.headers() or ()} == expected
-    assert header(message, "ce_subject").encode() == key_for(prompt)
+    sent = headers_of(message)
+    assert set(sent) == {name for name, _ in headers_for(prompt, producer="any", time=NOW)}
+    assert sent["ce_subject"] == key_for(prompt)
 
     image = picture(tmp_path / "assets", "navy")
     ref = PromptRef(prompt.source, prompt.id)
@@ -100,12 +118,15 @@ def test_a_damaged_picture_is_neither_saved_nor_passed_over(
     assert done.returncode != 0
     assert f"{image.uri} is not the picture that was promised" in done.stderr
     assert list(posters.iterdir()) == []
+    assert committed(client, topics) == []
 
     stored.write_bytes(whole)
     done = client.consume(str(posters), "1")
     assert done.returncode == 0, done.stderr
     (saved,) = posters.iterdir()
     assert saved.read_bytes() == whole
+    # It was the first record of its partition, so the next is 1: the mark of the transaction.
+    assert committed(client, topics) == [1]
 
 
 @pytest.mark.parametrize("script", sorted((EXAMPLES / "python").glob("*.py")), ids=lambda path: path.name)

@@ -21,7 +21,8 @@ from tests.conftest import TestTopics
 from tests.examples.conftest import TIMEOUT_S, Shell
 from tests.examples.fenced import EXAMPLES, scripts
 from tests.examples.finals import NOW, publish, result
-from tests.support.kafka import header, produce, read_all
+from tests.examples.prompts import headers_of, prompt_of
+from tests.support.kafka import produce, read_all
 
 SCRIPTS = scripts(EXAMPLES / "kcat.md")
 INSTALL = "apt-get install {0} (Debian, Ubuntu) or brew install {0}"
@@ -91,12 +92,12 @@ def test_kcat_sends_a_whole_prompt_event(shell: Shell, topics: TestTopics) -> No
     done = shell.run(script("Send a prompt"))
     assert done.returncode == 0, done.stderr
     (message,) = read_all(topics.bootstrap, topics.name("prompts"))
-    prompt = decode(PromptEvent, message.value(), message.headers() or ())
+    prompt = prompt_of(message)
     assert prompt.texts == (Text("JAZZ NIGHT"),)
     assert message.key() == key_for(prompt)
-    sent = {name for name, _ in message.headers() or ()}
-    assert {name for name, _ in headers_for(prompt, producer="any", time=NOW)} - sent == {"ce_subject"}
-    assert dt.datetime.fromisoformat(header(message, "ce_time")).tzinfo is dt.UTC
+    sent = headers_of(message)
+    assert {name for name, _ in headers_for(prompt, producer="any", time=NOW)} - set(sent) == {"ce_subject"}
+    assert dt.datetime.fromisoformat(sent["ce_time"].decode()).tzinfo is dt.UTC
 
 
 async def test_kcat_follows_what_is_committed(shell: Shell, topics: TestTopics) -> None:

@@ -126,9 +126,7 @@ def test_an_attempt_without_a_picture_is_judged_without_reading(bench: Bench) ->
 
 
 def test_a_picture_gone_from_the_store_is_a_fault_that_waiting_does_not_mend(bench: Bench) -> None:
-    lost = Asset(
-        uri="memory:///sha256/00/00/" + "0" * 64 + ".png", sha256="0" * 64, media_type="image/png", bytes=1
-    )
+    lost = dataclasses.replace(bench.picture_of("SALE").image, sha256="0" * 64)
     with pytest.raises(Permanent):
         bench.score(drawn(Pictures(image=lost, original=lost)))
 
