@@ -194,11 +194,12 @@ def _line(result: Result, saved: Path | None) -> str:
         f"{safe(ref.source)}/{safe(ref.id)} v{ref.variant} {result.locale}".rstrip(),
         f"{result.engine or 'no engine'}{' (emulated)' if result.emulated else ''}",
         "unscored" if score is None else f"score {score:.2f}",
-        f"{len(result.attempts)} attempts",
+        "1 attempt" if len(result.attempts) == 1 else f"{len(result.attempts)} attempts",
         f"{result.seconds:.1f} s",
         dollars(result.usd),
-        safe(result.reason),
     ]
+    if result.status != "accepted":
+        parts.append(safe(result.reason))
     where = (
         str(saved) if saved is not None else result.pictures.image.uri if result.pictures else "no picture"
     )

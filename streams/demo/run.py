@@ -38,6 +38,8 @@ from streams.line import STAGES, run_line
 from streams.settings import Settings
 
 BEST_SPELLER = "imagen4_ultra"
+# Whatever is not finished by then is done by the next run: a person at Ctrl-C waits no longer.
+DRAIN_S = 5.0
 
 
 class DemoFailed(Exception):
@@ -107,7 +109,12 @@ def _set_up(
     assets = str(plan.place.assets) if plan.own_assets else settings.assets
     return (
         dataclasses.replace(
-            settings, bootstrap=bootstrap, topic_prefix=prefix, emulator_url=url, assets=assets
+            settings,
+            bootstrap=bootstrap,
+            topic_prefix=prefix,
+            emulator_url=url,
+            assets=assets,
+            drain_seconds=min(DRAIN_S, settings.drain_seconds),
         ),
         broker,
     )
@@ -137,7 +144,7 @@ async def _work(
 async def _run_line(settings: Settings, tally: Tally, broker: LocalBroker | None, screen: Screen) -> None:
     """The stages, until the tally is done or something goes wrong; drained in any case."""
     stop, interrupted = asyncio.Event(), asyncio.Event()
-    _stop_on_signals(interrupted)
+    _stop_on_signals(interrupted, screen)
 
     def trouble() -> str | None:
         if broker is not None and not broker.running:
@@ -171,10 +178,11 @@ async def _run_line(settings: Settings, tally: Tally, broker: LocalBroker | None
         raise DemoFailed(f"the line ended with {len(tally.missing)} finals missing")
 
 
-def _stop_on_signals(interrupted: asyncio.Event) -> None:
+def _stop_on_signals(interrupted: asyncio.Event, screen: Screen) -> None:
     def on_signal(received: signal.Signals) -> None:
         if interrupted.is_set():
             os._exit(128 + received)
+        screen.say(f"{received.name}: finishing what is under way; once more leaves at once")
         interrupted.set()
 
     for each in (signal.SIGINT, signal.SIGTERM):
