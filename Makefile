@@ -38,7 +38,7 @@ test: lint
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 chaos: $(READY)
-	@$(BIN)/python -m tests.chaos.kill_demo --kills 10
+	@$(BIN)/python -m tests.chaos.kill_demo --kills 10 --report docs/reliability.md
 
 clean:
 	rm -rf $(VENV) out build *.egg-info

@@ -2,8 +2,8 @@
 
 `tolerant` forgives what a designer may choose (case, width, kind of quote or dash). `strict` keeps case
 and marks. Neither has spaces: a space is no ink, and readers drop and add them with the tracking of the
-type, so a correct picture must not fail by them. Quotes, dashes and width are folded in both, because a
-reader prints the one its alphabet has, whichever was drawn.
+type, so a correct picture must not fail by them. Quotes, dashes, width and the Greek capitals that look
+like Latin ones are folded in both, because a reader prints the one its alphabet has, whichever was drawn.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _ALIKE: Final = str.maketrans(
         "…": "...",
     }
 )
+# One ink, two letters: from the picture alone nobody can tell them apart.
+_ONE_INK: Final = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo")
 _SPACE: Final = regex.compile(r"[\s\p{Z}\p{Cf}\p{Cc}]+")
 # A comma before three digits groups thousands; any other ends the number.
 _NUMBER: Final = regex.compile(r"\d+(?:,\d{3}(?!\d))*(?:[.:/'\-]\d+)*|[\p{Sc}%‰]")
@@ -32,14 +34,15 @@ _MUST_BE_KNOWN: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Sc}%‰]")
 
 @lru_cache(maxsize=4096)
 def strict(text: str) -> str:
-    """NFC, quotes, dashes and width folded, no spaces."""
-    return str(_SPACE.sub("", unicodedata.normalize("NFC", text).translate(_ALIKE)))
+    """NFC, quotes, dashes, width and one-ink letters folded, no spaces."""
+    return str(_SPACE.sub("", unicodedata.normalize("NFC", text).translate(_ALIKE).translate(_ONE_INK)))
 
 
 @lru_cache(maxsize=4096)
 def tolerant(text: str) -> str:
-    """NFKC, full case folding, quotes and dashes folded, no spaces."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    """NFKC, full case folding, quotes, dashes and one-ink letters folded, no spaces."""
+    # Folded as capitals: Ν and N are one ink, their small forms ν and n are not.
+    folded = unicodedata.normalize("NFKC", text).casefold().upper().translate(_ONE_INK).casefold()
     return strict(unicodedata.normalize("NFKC", folded))
 
 

@@ -148,10 +148,7 @@ class PartitionEpoch:
 
     def _fail(self, error: Exception) -> None:
         logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
-        # aiokafka keeps a second copy of the error in a future nobody awaits.
-        transaction = self._producer._txn_manager.wait_for_transaction_end()
-        if transaction is not None:
-            transaction.add_done_callback(_note_outcome)
+        self._note_transaction()
         self.failed = error
         self._owned = False
         self._idle.set()
@@ -202,6 +199,13 @@ class PartitionEpoch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._producer.stop()
+        self._note_transaction()
+
+    def _note_transaction(self) -> None:
+        # aiokafka keeps a copy of a failed transaction's error in a future nobody awaits.
+        transaction = self._producer._txn_manager.wait_for_transaction_end()
+        if transaction is not None:
+            transaction.add_done_callback(_note_outcome)
 
 
 def _note_outcome(future: asyncio.Future[object]) -> None:

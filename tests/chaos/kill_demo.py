@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--shortest", type=float, default=3.0, help="seconds from a start to its kill, at least"
     )
-    parser.add_argument("--longest", type=float, default=12.0, help="and at most")
+    parser.add_argument("--longest", type=float, default=4.5, help="and at most")
     parser.add_argument("--report", type=Path, help="write a page with the figures")
     options = parser.parse_args(argv)
     shutil.rmtree(options.out, ignore_errors=True)

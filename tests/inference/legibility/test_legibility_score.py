@@ -194,3 +194,12 @@ def test_a_reader_without_declared_coverage_is_named(page: Rows) -> None:
 def test_lines_without_boxes_are_taken_as_rows_in_their_order() -> None:
     lines = [Line("SUMMER", 1.0, ()), Line("SALE", 1.0, ()), Line("50% OFF", 1.0, ())]
     assert score(POSTER, {"reader": lines}, {"reader": ENGLISH}).score == 1.0
+
+
+@pytest.mark.parametrize(("drawn", "printed"), [("ΝΥΧΤΕΣ ΣΙΝΕΜΑ", "NYXTEΣ ΣINEMA"), ("Νύχτα", "Nύχτα")])
+def test_a_greek_capital_printed_as_its_latin_twin_is_read(drawn: str, printed: str, page: Rows) -> None:
+    """One ink, two letters: the picture is right whichever the reader's alphabet has."""
+    known = {"reader": frozenset(drawn + printed)}
+    for critical in (False, True):
+        made = score([Text(drawn, critical=critical)], {"reader": page([printed])}, known)
+        assert (made.score, made.critical_exact) == (1.0, True)
