@@ -4,7 +4,8 @@ What the wire decides:
 - Every field is written, defaults and nulls too: an event keeps its meaning when a default changes.
 - Unknown fields pass: a reader of this version must read what later versions add.
 - Of a field given twice the last counts, as in nearly every JSON reader; refusing it would cost the good
-  path a second parse. `glyphstream send` refuses both, through `unknown_fields` and `duplicate_fields`.
+  path a second parse. `glyphstream send` warns of the
+  first and refuses the second, through `unknown_fields` and `duplicate_fields`.
 - An event that is written is not validated again: writing one that breaks its own bounds is a bug of ours.
 """
 

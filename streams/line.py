@@ -9,6 +9,8 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from aiokafka.errors import KafkaConnectionError
+
 from inference.assets import AssetStore
 from inference.engines.registry import Engines, Registry, load_registry
 from inference.legibility.service import OcrService
@@ -22,6 +24,7 @@ from streams.runtime.loop import LoopOptions, StageLoop
 from streams.runtime.retry import RetryPolicy
 from streams.runtime.stage import Stage
 from streams.runtime.work import Worker
+from streams.scan import unreachable
 from streams.settings import Settings
 from streams.stages.draw import DrawDeps, ListPrice
 from streams.stages.polish import polish_stage
@@ -39,7 +42,7 @@ async def run_line(
     stop: asyncio.Event,
     ready: Callable[[], None] | None = None,
 ) -> None:
-    """Runs `stages` until `stop` is set, then drains them. `ready` is called once all have joined.
+    """Runs `stages` until `stop` is set, then drains them. `ready` is called once all have subscribed.
 
     Raises:
         StageStopped: a stage cannot go on; the others are drained first.
@@ -54,10 +57,12 @@ async def run_line(
             if waiting == 0 and ready is not None:
                 ready()
 
-        await _run_together([_loop(stage, settings) for stage in built], stop, joined)
+        await _run_together([_loop(stage, settings) for stage in built], settings, stop, joined)
 
 
-async def _run_together(loops: Sequence[StageLoop], stop: asyncio.Event, joined: Callable[[], None]) -> None:
+async def _run_together(
+    loops: Sequence[StageLoop], settings: Settings, stop: asyncio.Event, joined: Callable[[], None]
+) -> None:
     tasks = [asyncio.create_task(loop.run(stop, joined)) for loop in loops]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -66,14 +71,12 @@ async def _run_together(loops: Sequence[StageLoop], stop: asyncio.Event, joined:
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
-            raise _explained(outcome)
+            raise _explained(outcome, settings)
 
 
-def _explained(error: BaseException) -> BaseException:
-    from aiokafka.errors import KafkaConnectionError
-
+def _explained(error: BaseException, settings: Settings) -> BaseException:
     if isinstance(error, KafkaConnectionError):
-        stopped = StageStopped(f"no broker answers: {error}", exit_code=EXIT_UNREACHABLE)
+        stopped = StageStopped(unreachable(settings, error), exit_code=EXIT_UNREACHABLE)
         stopped.__cause__ = error
         return stopped
     return error

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # Placeholders of the right order, for a rented GPU and a rented core: set your own.
-USD_PER_GPU_HOUR = 2.0
+USD_PER_GPU_HOUR = 3.0
 USD_PER_CPU_HOUR = 0.05
 
 

@@ -82,7 +82,16 @@ def _after_construction(reading: Legibility, policy: Policy) -> Verdict:
 
 
 def passes(reading: Legibility, policy: Policy) -> bool:
-    return reading.score is not None and reading.score >= policy.accept_score and reading.critical_exact
+    return (
+        reading.score is not None
+        and reading.score >= policy.accept_score
+        and reading.critical_exact
+        and not _misread(reading, policy)
+    )
+
+
+def _misread(reading: Legibility, policy: Policy) -> list[str]:
+    return [text.text for text in reading.texts if text.similarity < policy.accept_text]
 
 
 def _next_try(
@@ -176,5 +185,8 @@ def _scored(reading: Legibility) -> str:
 
 
 def _shortfall(reading: Legibility, policy: Policy) -> str:
-    low = (reading.score or 0.0) < policy.accept_score
-    return f"{_scored(reading)}, below {policy.accept_score:g}" if low else _scored(reading)
+    faults = [_scored(reading)]
+    if (reading.score or 0.0) < policy.accept_score:
+        faults.append(f"below {policy.accept_score:g}")
+    faults += [f"{text!r} is misread" for text in _misread(reading, policy)]
+    return ", ".join(faults)

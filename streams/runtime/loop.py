@@ -73,8 +73,8 @@ class StageLoop:
         Raises:
             StageStopped: too many dead letters.
         """
-        await self._admin.start()
         try:
+            await self._admin.start()
             await self.consumer.start()
             self.consumer.subscribe([self._options.topic], listener=_Listener(self))
             if ready is not None:

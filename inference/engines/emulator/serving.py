@@ -83,7 +83,8 @@ def emulator_process(
     command += ["--until-stdin-closes", "--pace", str(pace)]
     command += ["--profiles", str(profiles)] if profiles else []
     command += ["--workers", str(workers)] if workers else []
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # A terminal's Ctrl-C goes to the whole group: the parent still needs it while it drains.
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:
         yield f"http://{HOST}:{_port(child)}"
     finally:

@@ -23,14 +23,21 @@ SPEC = Spec(
 )
 
 
-def reading(score: float | None, *, exact: bool = True, built: bool = False, seen: bool = True) -> Legibility:
+def reading(
+    score: float | None,
+    *,
+    exact: bool = True,
+    built: bool = False,
+    seen: bool = True,
+    similarity: float = 1.0,
+) -> Legibility:
     verdict = "read" if seen else "unreadable_by_reader"
     return Legibility(
         score=score,
         recall=score,
         precision=score,
         critical_exact=exact,
-        texts=(TextReading(text="SALE", verdict=verdict),),
+        texts=(TextReading(text="SALE", verdict=verdict, similarity=similarity),),
         by_construction=built,
     )
 
@@ -71,6 +78,15 @@ def test_a_readable_picture_is_accepted() -> None:
 def test_a_high_score_with_a_wrong_critical_text_is_not_accepted() -> None:
     verdict = judge(attempt("sd3.5_medium", legibility=reading(0.97, exact=False)))
     assert verdict.action == "reroll"
+
+
+def test_a_poster_with_one_wrong_letter_is_not_accepted_whatever_its_score() -> None:
+    verdict = judge(attempt("sd3.5_medium", legibility=reading(0.96, similarity=0.92)))
+    assert (verdict.action, verdict.reason) == ("reroll", "score 0.96, 'SALE' is misread")
+
+
+def test_a_readers_slip_in_a_paragraph_is_forgiven() -> None:
+    assert judge(attempt("imagen4_ultra", legibility=reading(0.98, similarity=0.97))).action == "accept"
 
 
 def test_a_near_miss_of_the_local_engine_is_rolled_again_once() -> None:
