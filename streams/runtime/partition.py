@@ -148,7 +148,6 @@ class PartitionEpoch:
 
     def _fail(self, error: Exception) -> None:
         logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
-        self._note_transaction()
         self.failed = error
         self._owned = False
         self._idle.set()
@@ -167,6 +166,7 @@ class PartitionEpoch:
 
     async def _commit(self, batch: list[Done]) -> None:
         await self._producer.begin_transaction()
+        self._note_transaction()
         sent = [await self._send(output) for done in batch for output in done.outputs]
         if sent:
             await asyncio.gather(*sent)
