@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import importlib.util
 import os
 import shutil
@@ -20,6 +21,7 @@ OLDEST_PYTHON = (3, 11)
 DISK_WANTED = 2 << 30
 DISK_NEEDED = 200 << 20
 PROBE_S = 2.0
+SYSTEM_LIBRARIES = "apt-get install libgl1 libegl1 libexpat1, or the like of your system"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ def examine(settings: Settings, env: Mapping[str, str]) -> list[Check]:
         lambda: check_assets(settings),
         lambda: check_disk(settings),
         check_gpu,
+        check_drawing,
         check_fonts,
         lambda: check_readers(settings),
         lambda: check_engines(settings, env),
@@ -132,6 +135,15 @@ def _cuda_devices(driver: ctypes.CDLL) -> list[str]:
         driver.cuDeviceGetName(name, len(name), index)
         names.append(name.value.decode("utf-8", "replace"))
     return names
+
+
+def check_drawing() -> Check:
+    """skia's wheel leans on three libraries of the system, which a desktop has and a bare image may lack."""
+    try:
+        importlib.import_module("skia")
+    except ImportError as error:
+        return Check("drawing", "broken", f"skia cannot be loaded: {error}", SYSTEM_LIBRARIES)
+    return Check("drawing", "ok", "skia loads")
 
 
 def check_fonts() -> Iterator[Check]:

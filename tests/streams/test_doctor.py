@@ -14,6 +14,7 @@ from streams.doctor import (
     check_assets,
     check_broker,
     check_disk,
+    check_drawing,
     check_engines,
     check_fonts,
     check_gpu,
@@ -95,3 +96,12 @@ def test_a_reader_nobody_has_keeps_the_line_from_working(
 def test_looking_for_a_gpu_does_not_load_torch() -> None:
     code = "import sys; from streams.doctor import check_gpu; check_gpu(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_machine_without_the_libraries_for_drawing_is_told_their_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "skia", None)
+    found = check_drawing()
+    assert found.state == "broken"
+    assert "libegl1" in found.fix
