@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from streams.commands.logs import RateLimit
 from streams.commands.verb import EXIT_CODES, App, Failure, global_options
 from streams.runtime.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE, StageStopped
 from streams.settings import SettingsError
@@ -114,10 +115,12 @@ def explain(error: Exception) -> tuple[str, int]:
 
 
 def _set_up_logging(*, debug: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RateLimit("aiokafka"))
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
+        handlers=[handler],
     )
     if not debug:
         # aiokafka logs what it also raises; a user gets it once, in words.

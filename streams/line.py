@@ -15,10 +15,11 @@ from inference.assets import AssetStore
 from inference.engines.registry import Engines, Registry, load_registry
 from inference.legibility.service import OcrService
 from inference.render import RenderService
+from schemas.events import Asset
 from streams.routing.policy import policy_named
 from streams.runtime.clients import connection_options, consumer_options, producer_options
 from streams.runtime.clock import SystemClock
-from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
+from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch, Keep
 from streams.runtime.errors import EXIT_UNREACHABLE, EXIT_USAGE, StageStopped
 from streams.runtime.loop import LoopOptions, StageLoop
 from streams.runtime.retry import RetryPolicy
@@ -91,6 +92,7 @@ def _loop(stage: Stage[Any], settings: Settings) -> StageLoop:
         clock=clock,
         rng=random.SystemRandom(),
         slots=asyncio.Semaphore(settings.concurrency),
+        keep=_keeper(settings),
     )
     options = LoopOptions(
         group=f"{settings.topic_prefix}glyphstream.{stage.name}",
@@ -102,6 +104,15 @@ def _loop(stage: Stage[Any], settings: Settings) -> StageLoop:
         drain_s=settings.drain_seconds,
     )
     return StageLoop(worker, options, clock=clock, watch=DeadLetterWatch(DeadLetterLimit()))
+
+
+def _keeper(settings: Settings) -> Keep:
+    store = AssetStore.open(settings.assets)
+
+    async def keep(data: bytes) -> Asset:
+        return await store.put(data, "application/json")
+
+    return keep
 
 
 async def _build(name: str, settings: Settings, stack: contextlib.AsyncExitStack) -> Stage[Any]:

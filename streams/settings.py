@@ -6,11 +6,14 @@ Secrets (API keys, passwords) come from the environment alone and are not fields
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from streams.routing.policy import POLICIES
 
 PREFIX = "GLYPHSTREAM_"
 FILE_NAME = "glyphstream.toml"
@@ -43,6 +46,15 @@ class Settings:
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 ENV_NAMES = frozenset({PREFIX + name.upper() for name in FIELDS} | set(_ALIASES))
 
+# Least and greatest, both allowed. The upper ends are far above what helps: they catch slips of the pen.
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "usd_per_gpu_hour": (0, 1_000),
+    "usd_per_cpu_hour": (0, 1_000),
+    "concurrency": (1, 1_024),
+    "max_in_flight": (1, 10_000),
+    "drain_seconds": (0, 3_600),
+}
+
 
 def load_settings(
     flags: Mapping[str, object], env: Mapping[str, str], *, file: Path | None = None
@@ -50,7 +62,7 @@ def load_settings(
     """Merges the four layers; a flag that is None was not given.
 
     Raises:
-        SettingsError: an unknown key in the file, or a value of the wrong kind.
+        SettingsError: an unknown key in the file, or a value of the wrong kind or out of bounds.
     """
     path = file if file is not None else Path(FILE_NAME)
     merged: dict[str, Any] = {}
@@ -61,7 +73,9 @@ def load_settings(
     for variable, name in [*_ALIASES.items(), *((PREFIX + n.upper(), n) for n in FIELDS)]:
         if env.get(variable, "") != "":
             merged[name] = _parse(name, env[variable], variable)
-    merged.update({name: value for name, value in flags.items() if name in FIELDS and value is not None})
+    for name, value in flags.items():
+        if name in FIELDS and value is not None:
+            merged[name] = _parse(name, value, f"--{name.replace('_', '-')}")
     return Settings(**merged)
 
 
@@ -79,23 +93,66 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _parse(name: str, value: object, origin: str) -> object:
-    default = FIELDS[name].default
     try:
-        if isinstance(default, bool):
-            return _flag(value)
-        if isinstance(default, int):
-            return int(str(value))
-        if isinstance(default, float):
-            return float(str(value))
-        if isinstance(default, tuple):
-            parts = value.split(",") if isinstance(value, str) else value
-            return tuple(str(part).strip() for part in parts)  # type: ignore[attr-defined]  # a TypeError is caught
-        if isinstance(value, str):
-            return value
-        raise ValueError
+        parsed = _converted(value, FIELDS[name].default)
     except (TypeError, ValueError):
-        wanted = type(default).__name__
-        raise SettingsError(f"{origin} is {value!r}; give a {wanted} such as {default!r}") from None
+        raise SettingsError(f"{origin} is {value!r}; give {_wanted(name)}") from None
+    if name == "policy" and parsed not in POLICIES:
+        known = ", ".join(sorted(POLICIES))
+        raise SettingsError(f"{origin}: policy {parsed!r} is unknown; known: {known}")
+    if isinstance(parsed, int | float) and name in BOUNDS:
+        least, most = BOUNDS[name]
+        if not least <= parsed <= most:
+            raise SettingsError(f"{origin} is {value!r}; give {_wanted(name)}")
+    return parsed
+
+
+def _converted(value: object, default: object) -> object:
+    """Raises:
+    TypeError, ValueError: `value` is not of the kind of `default`, or not finite.
+    """
+    match default:
+        case bool():
+            return _flag(value)
+        case int():
+            return int(str(value))
+        case float():
+            return _finite(float(str(value)))
+        case tuple():
+            return _names(value)
+        case _ if isinstance(value, str):
+            return value
+    raise ValueError(value)
+
+
+def _wanted(name: str) -> str:
+    default = FIELDS[name].default
+    match default:
+        case bool():
+            return "true or false"
+        case int() | float():
+            kind = "a whole number" if isinstance(default, int) else "a number"
+            least, most = BOUNDS[name]
+            return f"{kind} from {least:g} to {most:g}, such as {default:g}"
+        case tuple():
+            return f"names separated by commas, such as {','.join(default)}"
+    return f"text such as {default!r}" if default else "text"
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError(value)
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise TypeError(value)
+    names = tuple(str(part).strip() for part in parts)
+    if not names or not all(names):
+        raise ValueError(value)
+    return names
 
 
 def _flag(value: object) -> bool:

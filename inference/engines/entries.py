@@ -164,8 +164,8 @@ class Registry:
         entry = self._entries.get(name)
         if entry is None:
             near = difflib.get_close_matches(name, self._entries, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UnknownEngine(f"engine: unknown {name!r}{hint} Known: {', '.join(self._entries)}")
+            hint = f"did you mean {near[0]!r}? Known" if near else "known"
+            raise UnknownEngine(f"engine: unknown {name!r}; {hint}: {', '.join(self._entries)}")
         return entry
 
     def trail(self, name: str, *, today: dt.date) -> tuple[Entry, ...]:

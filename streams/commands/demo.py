@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.commands.choices import known_policy
+from streams.commands.choices import known_policy, known_readers, opened_store
 from streams.commands.documents import checked_or_failure
 from streams.commands.terminal import console
 from streams.commands.verb import WITH_BROKER, App, Failure, pass_app, verb
@@ -58,11 +58,14 @@ def command(app: App, out: Path, prompts: Path | None, policy: str | None, fresh
     checked = checked_or_failure(file)
     settings = app.settings(policy=policy)
     known_policy(settings)
+    known_readers(settings)
+    own_assets = settings.assets == Settings().assets
+    if not own_assets:
+        opened_store(settings)
 
     from streams.demo.run import Plan
     from streams.demo.workplace import Workplace
 
-    defaults = Settings()
     external = settings.bootstrap if _names_a_broker(app, settings) else None
     plan = Plan(
         place=Workplace(out.resolve()),
@@ -70,7 +73,7 @@ def command(app: App, out: Path, prompts: Path | None, policy: str | None, fresh
         prompt_bytes=file.read_bytes(),
         settings=settings,
         external=external,
-        own_assets=settings.assets == defaults.assets,
+        own_assets=own_assets,
         fresh=fresh,
     )
     _run(plan)

@@ -16,10 +16,11 @@ from schemas.events import Legibility, PromptEvent, PromptRef, RenderJob
 from schemas.faults import BadEvent
 from schemas.ids import digest
 from schemas.wire import decode
-from streams.commands.choices import emulator
+from streams.commands.choices import emulator, known_readers
 from streams.commands.studio import Drawn, open_studio
 from streams.commands.terminal import console, dollars, echo_json, safe
 from streams.commands.verb import App, Failure, pass_app, verb
+from streams.runtime.errors import EXIT_FAILED, EXIT_USAGE
 from streams.settings import Settings
 
 SOURCE = "glyphstream-generate"
@@ -81,9 +82,13 @@ def command(
     if (prompt is None) == (prompt_file is None):
         raise click.UsageError("give one of --prompt and --prompt-file")
     asked = {"width": width, "height": height, "seed": seed, "variants": samples}
-    lines = [prompt] if prompt is not None else _lines(prompt_file)
-    jobs = [job for line in lines for job in _jobs(line, asked, model)]
+    _check_flags(asked, model)
     settings = app.settings()
+    if ocr:
+        known_readers(settings)
+    lines = [prompt] if prompt is not None else _lines(prompt_file)
+    code = EXIT_USAGE if prompt is not None else EXIT_FAILED
+    jobs = [job for line in lines for job in _jobs(line, asked, model, code)]
     with contextlib.ExitStack() as stack:
         if emulate:
             settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
@@ -91,6 +96,21 @@ def command(
     missing = sum(each.path is None for each in drawn)
     if missing:
         raise Failure(f"{missing} of {len(drawn)} pictures could not be made; the lines above say why")
+
+
+def _check_flags(asked: dict[str, Any], model: str) -> None:
+    """Raises:
+    UsageError: no such engine, or a size or seed that no prompt event may have.
+    """
+    from inference.engines.registry import UnknownEngine, load_registry
+
+    try:
+        load_registry().get(model)
+        decode(PromptEvent, _as_event("any", asked))
+    except UnknownEngine as error:
+        raise click.UsageError(f"--model: {error}") from error
+    except BadEvent as error:
+        raise click.UsageError("; ".join(f"--{fault}" for fault in error.faults)) from error
 
 
 def _lines(path: Path | None) -> list[str]:
@@ -105,14 +125,18 @@ def _lines(path: Path | None) -> list[str]:
     return lines
 
 
-def _jobs(line: str, asked: dict[str, Any], model: str) -> list[RenderJob]:
-    """A job for each sample of one line: plain text, or a prompt event whose own fields win."""
+def _jobs(line: str, asked: dict[str, Any], model: str, exit_code: int) -> list[RenderJob]:
+    """A job for each sample of one line: plain text, or a prompt event whose own fields win.
+
+    Raises:
+        Failure: the line is no prompt; leaves with `exit_code`.
+    """
     from streams.routing.fanout import specs
 
     try:
         event = decode(PromptEvent, _as_event(line, asked))
     except BadEvent as error:
-        raise Failure(f"{safe(line)[:60]!r}: {error.summary}") from error
+        raise Failure(f"{safe(line)[:60]!r}: {error.summary}", exit_code=exit_code) from error
     return [
         RenderJob(
             ref=PromptRef(event.source, event.id, variant),

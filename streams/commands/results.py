@@ -18,6 +18,7 @@ from schemas.faults import BadEvent
 from schemas.ids import digest
 from schemas.topics import RESULTS
 from schemas.wire import decode, encode
+from streams.commands.choices import opened_store
 from streams.commands.terminal import dollars, safe
 from streams.commands.verb import WITH_BROKER, App, Failure, pass_app, verb
 from streams.settings import Settings
@@ -64,7 +65,7 @@ class Wanted:
 @click.option("--source", help="Only of this source.")
 @click.option("--id", "prompt_id", help="Only of the prompt with this id.")
 @click.option("--count", type=click.IntRange(min=1), help="Stop after so many; exit 1 when there are fewer.")
-@click.option("--timeout", type=click.FloatRange(min=0), help="Stop after so many seconds.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="With --follow: stop after so many seconds.")
 @click.option("--json", "as_json", is_flag=True, help="The result events as JSON lines, plus `saved`.")
 @pass_app
 def command(
@@ -84,6 +85,11 @@ def command(
     With --save each picture is fetched from the asset store, its SHA-256 is checked, and it is written
     under a name made of source, id, variant, locale and status.
     """
+    if timeout is not None and not follow:
+        raise click.UsageError(
+            "--timeout needs --follow: without it reading ends at the last record; "
+            "add --follow or leave --timeout out"
+        )
     wanted = Wanted(
         follow=follow, everything=everything, source=source, id=prompt_id, count=count, timeout_s=timeout
     )
@@ -93,7 +99,7 @@ def command(
 
 
 async def _show(settings: Settings, wanted: Wanted, save: Path | None, *, as_json: bool) -> int:
-    store = _store(settings) if save is not None else None
+    store = opened_store(settings) if save is not None else None
     shown = 0
     async with contextlib.aclosing(_results(settings, wanted)) as results:
         async for result in results:
@@ -128,15 +134,6 @@ async def _values(scan: Scan, wanted: Wanted) -> AsyncIterator[bytes | None]:
     while until is None or time.monotonic() < until:
         for record in await scan.poll():
             yield record.value
-
-
-def _store(settings: Settings) -> AssetStore:
-    from inference.assets import AssetStore
-
-    try:
-        return AssetStore.open(settings.assets)
-    except ValueError as error:
-        raise Failure(str(error)) from error
 
 
 async def _save(result: Result, store: AssetStore, folder: Path) -> Path | None:

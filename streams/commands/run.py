@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from streams.commands.choices import emulator, known_policy
+from streams.commands.choices import emulator, known_policy, known_readers, opened_store
 from streams.commands.verb import App, pass_app, verb
 from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
 from streams.settings import Settings
@@ -25,7 +25,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
     "run",
     examples=(
         "glyphstream run --emulate",
-        "glyphstream run score --readers rapidocr,easyocr-en",
+        "glyphstream run score --readers rapidocr,easyocr",
         "glyphstream run route polish --policy hosted-first --bootstrap kafka:9092",
     ),
     exits=(EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_DEAD_LETTER_LIMIT),
@@ -52,20 +52,35 @@ def command(
 
     Engines whose key is not set are played by the emulator where one is given: by --emulate, which starts
     it as a child of this process, or by GLYPHSTREAM_EMULATOR_URL. Otherwise their jobs fail and say so.
+
+    Exit code 4 wants a person: look at `glyphstream dead-letters list`, mend the cause, then start again.
+    A supervisor that restarts the stage at once only makes more dead letters.
     """
     chosen = [name for name in STAGES if name in stages] or list(STAGES)
     settings = app.settings(
         policy=policy,
-        readers=tuple(name.strip() for name in readers.split(",")) if readers else None,
+        readers=readers,
         concurrency=concurrency,
     )
-    known_policy(settings)
+    _check(settings, chosen)
     if not app.debug:
         logging.getLogger("streams").setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:
         if emulate:
             settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
         asyncio.run(_run(settings, chosen))
+
+
+def _check(settings: Settings, stages: Sequence[str]) -> None:
+    """What `stages` are set to use is known, before any of them joins.
+
+    Raises:
+        Failure: exit code 2, the setting and the fix.
+    """
+    known_policy(settings)
+    if "score" in stages:
+        known_readers(settings)
+    opened_store(settings)
 
 
 async def _run(settings: Settings, stages: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.events import Legibility, Render, RenderJob, Spec
+from streams.commands.choices import opened_store
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ class Studio:
 
 @contextlib.asynccontextmanager
 async def open_studio(settings: Settings, out: Path, *, ocr: bool) -> AsyncIterator[Studio]:
-    from inference.assets import AssetStore
     from inference.engines.registry import Engines, load_registry
     from inference.render import RenderService
 
@@ -82,7 +82,7 @@ async def open_studio(settings: Settings, out: Path, *, ocr: bool) -> AsyncItera
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engines.aclose)
-        store = AssetStore.open(settings.assets)
+        store = opened_store(settings)
         service = RenderService(engines, store, no_cache=settings.no_cache)
         yield Studio(service, store, await _reader(settings, stack) if ocr else None, out)
 

@@ -24,7 +24,7 @@ EXIT_CODES: Mapping[int, str] = {
     EXIT_FAILED: "failed; standard error says why",
     EXIT_USAGE: "a wrong option, argument or setting",
     EXIT_UNREACHABLE: "no broker answers at the bootstrap address",
-    EXIT_DEAD_LETTER_LIMIT: "a stage stopped itself: too many dead letters",
+    EXIT_DEAD_LETTER_LIMIT: "a stage stopped itself: too many dead letters; look before it is started again",
 }
 
 

@@ -23,6 +23,7 @@ from schemas.events import PromptEvent, Result
 from streams.broker.local import LocalBroker
 from streams.broker.topics import apply_topics
 from streams.commands.choices import emulator
+from streams.commands.logs import RateLimit
 from streams.demo.figures import engine_figures, yardstick
 from streams.demo.report import Run, report, write_report
 from streams.demo.screen import Screen
@@ -215,6 +216,7 @@ def _logging_to(path: Path) -> Iterator[None]:
     """Everything that is logged goes to the file, so that the screen stays whole."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(RateLimit("aiokafka"))
     root = logging.getLogger()
     kept, level = root.handlers[:], root.level
     root.handlers[:] = [handler]

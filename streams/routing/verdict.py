@@ -39,7 +39,7 @@ def decide_verdict(job: RenderJob, attempts: Sequence[Attempt], policy: Policy, 
     if last.outcome == "cancelled":
         return Verdict("stop", last.reason, status="cancelled")
     if last.outcome == "expired":
-        return _stop(attempts, last.reason or "the deadline passed", otherwise="expired")
+        return _stop(attempts, last.reason or "the deadline passed", policy, otherwise="expired")
     if last.outcome == "refused":
         return _after_no_picture(job, attempts, policy, price, otherwise="refused")
     if last.outcome == "failed" or last.legibility is None:
@@ -65,10 +65,12 @@ def _after_picture(
             if _affordable(engine, job, attempts, price):
                 return Verdict("polish", f"{_scored(reading)}, a winner; {why}", None, engine, "polish")
         return Verdict("accept", _scored(reading), status="accepted")
+    if _in_hand(attempts, policy):
+        return _stop(attempts, f"{_shortfall(reading, policy)}; an earlier picture passes", policy)
     following = _next_try(job, attempts, reading, policy, price)
     if following is None:
         why = f"{_shortfall(reading, policy)}; attempts or budget ran out"
-        return _stop(attempts, why, otherwise="best_effort")
+        return _stop(attempts, why, policy)
     action, engine, purpose = following
     return Verdict(action, _shortfall(reading, policy), None, engine, purpose)
 
@@ -152,31 +154,46 @@ def _after_no_picture(
 ) -> Verdict:
     """A refusal or a failure: the successor may do it; a refused prompt is not set in type instead."""
     last = attempts[-1]
+    if _in_hand(attempts, policy):
+        return _stop(
+            attempts, f"{last.engine} {last.outcome}: {last.reason}; an earlier picture passes", policy
+        )
     following = _escalation(job, attempts, policy, price) if len(attempts) < policy.attempts else None
     if following is None and otherwise == "failed":
         following = _composition(job, attempts)
     if following is None:
-        return _stop(attempts, last.reason, otherwise=otherwise)
+        return _stop(attempts, last.reason, policy, otherwise=otherwise)
     action, engine, purpose = following
     return Verdict(action, f"{last.engine} {last.outcome}: {last.reason}", None, engine, purpose)
 
 
-def _stop(attempts: Sequence[Attempt], reason: str, *, otherwise: Status) -> Verdict:
-    status: Status = "best_effort" if best_attempt(attempts) is not None else otherwise
-    return Verdict("stop", reason, status=status)
+def _in_hand(attempts: Sequence[Attempt], policy: Policy) -> bool:
+    """Whether the best picture so far would be accepted: a polish that fails takes nothing away."""
+    best = best_attempt(attempts)
+    return best is not None and best.legibility is not None and passes(best.legibility, policy)
+
+
+def _stop(
+    attempts: Sequence[Attempt], reason: str, policy: Policy, *, otherwise: Status = "best_effort"
+) -> Verdict:
+    if _in_hand(attempts, policy):
+        return Verdict("stop", reason, status="accepted")
+    drawn = best_attempt(attempts) is not None
+    return Verdict("stop", reason, status="best_effort" if drawn else otherwise)
 
 
 def best_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The attempt whose picture stands when none was accepted: exact, then score, then the latest."""
+    """The attempt whose picture stands when none was accepted: exact, all read, the score, the latest."""
     drawn = [attempt for attempt in attempts if attempt.pictures is not None]
     return max(drawn, key=_rank, default=None)
 
 
-def _rank(attempt: Attempt) -> tuple[bool, float, int]:
+def _rank(attempt: Attempt) -> tuple[bool, bool, float, int]:
     reading = attempt.legibility
     if reading is None:
-        return False, 0.0, attempt.ordinal
-    return reading.critical_exact, reading.score or 0.0, attempt.ordinal
+        return False, False, 0.0, attempt.ordinal
+    all_read = all(text.verdict == "read" for text in reading.texts)
+    return reading.critical_exact, all_read, reading.score or 0.0, attempt.ordinal
 
 
 def _scored(reading: Legibility) -> str:

@@ -5,15 +5,24 @@ Header names are a contract (`schemas/asyncapi.yaml`); numbers are decimal text.
 
 from __future__ import annotations
 
+import base64
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
+import orjson
+
+from schemas.events import Asset
 from schemas.faults import BadEvent
 from schemas.topics import DEAD_LETTERS
 from streams.runtime.errors import Permanent
 from streams.runtime.records import Outgoing, Record
 
 MESSAGE_LIMIT = 4_000
+KEY_BYTES = 4_096
+
+# Stores bytes in the asset store and says where.
+Keep = Callable[[bytes], Awaitable[Asset]]
 
 
 def error_code(error: Exception) -> str:
@@ -46,6 +55,36 @@ def dead_letter(record: Record, *, prefix: str, stage: str, error: Exception) ->
     key = b"" if record.key is None and record.value is None else record.key
     headers = dead_letter_headers(record, stage=stage, error=error)
     return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, record.timestamp)
+
+
+async def claim_checked(letter: Outgoing, record: Record, keep: Keep) -> Outgoing:
+    """The letter as it is, or, where its topic would refuse it, one that says where the record is kept.
+
+    A compressed record may pass its topic's limit and be far larger here. The stored JSON has key, value
+    and headers, the bytes in base64.
+    """
+    if letter.size <= DEAD_LETTERS.max_message_bytes:
+        return letter
+    stored = orjson.dumps(
+        {
+            "key": _base64(record.key),
+            "value": _base64(record.value),
+            "headers": [[name, _base64(value)] for name, value in record.headers],
+        }
+    )
+    asset = await keep(stored)
+    ours = list(letter.headers[len(record.headers) :])
+    ours += [
+        ("x-claim-uri", asset.uri.encode()),
+        ("x-claim-sha256", asset.sha256.encode()),
+        ("x-original-bytes", str(letter.size).encode()),
+    ]
+    key = letter.key if letter.key is not None and len(letter.key) <= KEY_BYTES else b""
+    return replace(letter, key=key, value=b"", headers=ours)
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

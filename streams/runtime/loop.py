@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +18,35 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.runtime.bounded import within
 from streams.runtime.clock import Clock
 from streams.runtime.deadletters import DeadLetterWatch
 from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, StageStopped
 from streams.runtime.partition import PartitionEpoch
+from streams.runtime.records import Record
 from streams.runtime.work import Done, Worker
 
 logger = logging.getLogger(__name__)
 POLL_MS = 200
 RESTART_S = 1.0
+CLOSE_S = 10.0
+# Records received may be this many times those under way: the rest stands in line behind others.
+LINE = 16
+# Records taken one by one in search of one that cannot be parsed.
+STEPS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Unparsed:
+    """The place of a record that the client could not parse; its content stays in the source topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int = 0
+    key: bytes | None = None
+    value: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +110,9 @@ class StageLoop:
     async def _step(self) -> None:
         self._replace_failed()
         self._set_pauses()
-        room = self._options.max_in_flight - self.in_flight
-        if room <= 0:
+        room = self._options.max_in_flight - self.running
+        if self._full():
+            room = 0
             await self._wait_for_room()
         try:
             # Asked even when full, and then without waiting: a member that stops asking is taken for dead.
@@ -101,12 +122,42 @@ class StageLoop:
         except KafkaError as error:
             logger.warning("%s: poll failed: %s", self._worker.stage.name, error)
             await self._clock.sleep(RESTART_S)
-            return
+        except Exception:
+            logger.exception("%s: a record cannot be parsed", self._worker.stage.name)
+            await self._step_over()
+        else:
+            self._feed(fetched)
+
+    def _feed(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
         for tp, records in fetched.items():
             epoch = self._epochs.get(tp)
             # Fetched between the assignment and the fence: the seek brings these back.
             if epoch is not None and epoch.ready:
                 epoch.feed(records)
+
+    async def _step_over(self) -> None:
+        """Finds the record that aiokafka could not parse, one by one, and passes over it.
+
+        The failed fetch has lost what it had parsed before: every partition goes back to its position.
+        """
+        ready = {tp: epoch for tp, epoch in self._epochs.items() if epoch.ready}
+        with contextlib.suppress(IllegalStateError):
+            for tp, epoch in ready.items():
+                self.consumer.seek(tp, epoch.tracker.position)
+        for tp, epoch in ready.items():
+            try:
+                for _ in range(STEPS):
+                    fetched = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
+                    if not fetched:
+                        break
+                    self._feed(fetched)
+            except (KafkaError, IllegalStateError):
+                continue
+            except Exception as error:
+                place = Unparsed(tp.topic, tp.partition, epoch.tracker.position)
+                epoch.skip(place, error)
+                with contextlib.suppress(IllegalStateError):
+                    self.consumer.seek(tp, epoch.tracker.position)
 
     async def _wait_for_room(self) -> None:
         self._room.clear()
@@ -114,12 +165,19 @@ class StageLoop:
             await asyncio.wait_for(self._room.wait(), POLL_MS / 1_000)
 
     @property
-    def in_flight(self) -> int:
-        """Records received and not yet finished, over all partitions."""
-        return sum(epoch.tracker.unfinished for epoch in self._epochs.values())
+    def running(self) -> int:
+        """Records under way, over all partitions."""
+        return sum(epoch.running for epoch in self._epochs.values())
+
+    def _full(self) -> bool:
+        """Enough to do; records that wait in line behind another are bounded apart, so that a long line
+        does not keep the rest from being fetched."""
+        received = sum(epoch.tracker.unfinished for epoch in self._epochs.values())
+        most = self._options.max_in_flight
+        return self.running >= most or received >= LINE * most
 
     def _set_pauses(self) -> None:
-        full = self.in_flight >= self._options.max_in_flight
+        full = self._full()
         for tp in self.consumer.assignment():
             epoch = self._epochs.get(tp)
             if full or epoch is None or not epoch.ready or epoch.tracker.full:
@@ -146,17 +204,18 @@ class StageLoop:
         while True:
             epoch = self._new_epoch(tp)
             try:
-                await epoch.start(self.consumer, self._committed, self._beginning)
+                await epoch.start(self.consumer, self._committed, self._bounds)
             except IllegalStateError:
                 await epoch.release()
                 return
-            except (KafkaError, OSError) as error:
-                logger.warning("%s: cannot start: %s: %s", tp, type(error).__name__, error)
-                await epoch.release()
-                await self._clock.sleep(RESTART_S)
             except asyncio.CancelledError:
                 await epoch.release()
                 raise
+            except Exception as error:
+                # Whatever it is: a partition that nobody starts again would stand still in silence.
+                logger.warning("%s: cannot start: %s: %s", tp, type(error).__name__, error)
+                await epoch.release()
+                await self._clock.sleep(RESTART_S)
             else:
                 self._epochs[tp] = epoch
                 return
@@ -189,9 +248,10 @@ class StageLoop:
         mark: OffsetAndMetadata | None = found.get(tp)
         return None if mark is None or mark.offset < 0 else mark
 
-    async def _beginning(self, tp: TopicPartition) -> int:
-        offsets: dict[TopicPartition, int] = await self.consumer.beginning_offsets([tp])
-        return offsets[tp]
+    async def _bounds(self, tp: TopicPartition) -> tuple[int, int]:
+        first: dict[TopicPartition, int] = await self.consumer.beginning_offsets([tp])
+        end: dict[TopicPartition, int] = await self.consumer.end_offsets([tp])
+        return first[tp], end[tp]
 
     def _committed_batch(self, batch: list[Done]) -> None:
         self._room.set()
@@ -225,8 +285,10 @@ class StageLoop:
         epochs = list(self._epochs.values())
         self._epochs.clear()
         await asyncio.gather(*(epoch.release() for epoch in epochs))
-        await self.consumer.stop()
-        await self._admin.close()
+        for closing in (self.consumer.stop(), self._admin.close()):
+            fault = await within(CLOSE_S, closing)
+            if fault is not None:
+                logger.warning("%s: leaving without goodbye: %r", self._worker.stage.name, fault)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -76,8 +76,10 @@ class OffsetTracker:
     def metadata(self) -> str:
         """The finished set above the low-water mark, as text for the commit."""
         low_water = self.low_water
-        # A finished offset may never come again (retention took it): then it drops out here.
-        return encode_finished(low_water, (offset for offset in self._finished if offset >= low_water))
+        # A finished offset may never come again (retention took it), and a gap in the log may put one beyond
+        # what the broker takes as metadata: such a one drops out here and at worst is done again.
+        end = low_water + self._window
+        return encode_finished(low_water, (offset for offset in self._finished if low_water <= offset < end))
 
 
 def encode_finished(base: int, finished: Iterable[int]) -> str:

@@ -10,26 +10,29 @@ and dies with it: after any error whose outcome is unknown the epoch ends and th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.runtime.bounded import within
 from streams.runtime.clients import TRANSACTION_MS
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
 from streams.runtime.records import Outgoing, Record
 from streams.runtime.resends import HORIZON, Resends
-from streams.runtime.work import Done, Worker
+from streams.runtime.work import Done, Opened, Worker
 
 logger = logging.getLogger(__name__)
 # Bounds one transaction: under load batches grow up to here.
 TRANSACTION_OUTPUTS = 2_000
 # aiokafka retries for ever inside a transaction; past the broker's own limit it is aborted anyway.
 TRANSACTION_S = TRANSACTION_MS / 1_000
+RELEASE_S = 5.0
 
 
 class Positioned(Protocol):
@@ -65,7 +68,7 @@ class PartitionEpoch:
         self._lock = asyncio.Lock()
         self._tracker = OffsetTracker(0)
         self._resends = Resends()
-        self._queues: KeyedQueues[Record] = KeyedQueues()
+        self._queues: KeyedQueues[Opened[Any]] = KeyedQueues()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: deque[Done] = deque()
         self._something_finished = asyncio.Event()
@@ -81,12 +84,20 @@ class PartitionEpoch:
         self,
         consumer: Positioned,
         committed: Callable[[TopicPartition], Awaitable[OffsetAndMetadata | None]],
-        beginning: Callable[[TopicPartition], Awaitable[int]],
+        bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
     ) -> None:
-        """Fences the previous owner, reads where it stopped, and moves the consumer there."""
+        """Fences the previous owner, reads where it stopped, and moves the consumer there.
+
+        `bounds` gives the log's first offset and the one after its last.
+        """
         await self._producer.start()
         last = await committed(self.tp)
-        first = await beginning(self.tp)
+        first, end = await bounds(self.tp)
+        if last is not None and last.offset > end:
+            # Behind an offset the log no longer has, new records would pass for old ones.
+            logger.error("%s: %d is committed but the log ends at %d: starting from its beginning",
+                         self.tp, last.offset, end)  # fmt: skip
+            last = None
         offset = first if last is None else last.offset
         finished = decode_finished(offset, last.metadata) if last is not None else frozenset()
         if not self._owned:
@@ -100,29 +111,48 @@ class PartitionEpoch:
     def feed(self, records: Iterable[Record]) -> None:
         """Starts what may start; order within a key is kept, a record seen before is dropped."""
         for record in records:
+            opened = self._worker.open(record)
             if not self._tracker.receive(record.offset):
-                self._worker.note(record, self._resends)
+                self._worker.note(opened, self._resends)
                 continue
             self._idle.clear()
-            if self._queues.add(record.key, record):
-                self._spawn(record)
+            if self._queues.add(opened.order, opened):
+                self._spawn(self._run_line(opened))
 
-    def _spawn(self, record: Record) -> None:
-        task = asyncio.create_task(self._run_key(record))
+    def skip(self, record: Record, error: Exception) -> None:
+        """Passes over a record that the client cannot parse: a dead letter says where it lies."""
+        if self._tracker.receive(record.offset):
+            self._idle.clear()
+            self._spawn(self._run_unparsable(record, error))
+
+    @property
+    def running(self) -> int:
+        """Records being worked on or waiting to be tried again; those in line behind them do not count."""
+        return len(self._tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run_key(self, record: Record | None) -> None:
-        while record is not None:
-            try:
-                done = await self._worker.work(record, self._resends)
-            except Exception as error:
-                # A fault in the stage's own giving up: without a record's outcome nothing may be committed.
-                self._fail(error)
-                return
-            self._finished.append(done)
-            self._something_finished.set()
-            record = self._queues.done(record.key)
+    async def _run_line(self, opened: Opened[Any] | None) -> None:
+        try:
+            while opened is not None:
+                self._finish(await self._worker.work(opened, self._resends))
+                opened = self._queues.done(opened.order)
+        except Exception as error:
+            # Not even a dead letter could be made: without a record's outcome nothing may be committed.
+            self._fail(error)
+
+    async def _run_unparsable(self, record: Record, error: Exception) -> None:
+        try:
+            self._finish(await self._worker.unparsable(record, error))
+        except Exception as fault:
+            self._fail(fault)
+
+    def _finish(self, done: Done) -> None:
+        self._finished.append(done)
+        self._something_finished.set()
 
     async def _commit_loop(self) -> None:
         """Commits at once what is finished; what finishes meanwhile is the next transaction."""
@@ -190,16 +220,31 @@ class PartitionEpoch:
         return self.failed is None
 
     async def release(self) -> None:
-        """Ends the epoch: unfinished work is handed back, an open transaction ends first."""
-        async with self._lock:
-            self._owned = False
+        """Ends the epoch: unfinished work is handed back, an open transaction ends first where it can.
+
+        Returns within a few seconds also when no broker answers: what was left open then, the next
+        owner's first call decides.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_S), self._lock:
+                self._owned = False
+        self._owned = False
         self.ready = False
         tasks = [task for task in (*self._tasks, self._committer) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._producer.stop()
+        await self._stop_producer()
         self._note_transaction()
+
+    async def _stop_producer(self) -> None:
+        """`stop` first flushes, for ever where no broker takes it; then only the connections are closed."""
+        fault = await within(RELEASE_S, self._producer.stop())
+        if fault is not None:
+            logger.warning("%s: producer closed by force: %r", self.tp, fault)
+            if self._producer._sender.sender_task is not None:
+                self._producer._sender.sender_task.cancel()
+            await within(RELEASE_S, self._producer.client.close())
 
     def _note_transaction(self) -> None:
         # aiokafka keeps a copy of a failed transaction's error in a future nobody awaits.

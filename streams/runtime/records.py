@@ -11,6 +11,8 @@ from schemas.wire import Headers, encode, headers_for, key_for
 from streams.runtime.stage import Emit
 
 FRAMING_BYTES = 128
+# W3C Trace Context asks for at least 512 of tracestate.
+TRACE_BYTES = 512
 TRACE_HEADERS = ("traceparent", "tracestate")
 
 
@@ -46,12 +48,17 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Bytes on the wire, with room for the batch's own framing."""
-        headers = sum(len(name) + len(value) + 10 for name, value in self.headers)
+        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + FRAMING_BYTES
 
 
 def trace_of(headers: Headers) -> list[tuple[str, bytes]]:
-    return [(name, value) for name, value in headers if name in TRACE_HEADERS]
+    """The trace context, where it is one: what a stranger put there in its stead is not passed on."""
+    return [
+        (name, value)
+        for name, value in headers
+        if name in TRACE_HEADERS and value and len(value) <= TRACE_BYTES
+    ]
 
 
 def outgoing(emit: Emit, *, prefix: str, stage: str, now: dt.datetime, trace: Headers) -> Outgoing:

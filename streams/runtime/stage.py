@@ -40,8 +40,9 @@ class Stage(Generic[In]):
     `handle` may raise `Retryable` or `Permanent`; anything else counts as a fault of ours and is tried a
     few times. `give_up` is asked once, when it failed for good: with the error and whether it might have
     worked with more time. `give_up_on_unreadable` stands for a record that could not be decoded but names
-    its prompt. `identity`, on a topic keyed by prompt, names the work of a record: a second record with the
-    same one is a resend and is dropped. Without it every record is work of its own.
+    its prompt. `identity` names the work of a record: a second record of the partition with the same one is a
+    resend and is dropped; `identity_unread` does so for a record that only names its prompt. Without them
+    every record is work of its own. `order` says what must run one by one; without it, the record's key.
     """
 
     name: str
@@ -52,3 +53,5 @@ class Stage(Generic[In]):
     give_up_on_unreadable: Callable[[PromptRef, str], Sequence[Emit]]
     deadline: Callable[[In], dt.datetime | None] = _no_deadline
     identity: Callable[[In], bytes] | None = None
+    identity_unread: Callable[[PromptRef], bytes] | None = None
+    order: Callable[[In], bytes] | None = None

@@ -12,7 +12,7 @@ from typing import Generic
 from schemas.faults import BadEvent
 from schemas.wire import decode
 from streams.runtime.clock import Clock
-from streams.runtime.deadletters import dead_letter
+from streams.runtime.deadletters import Keep, claim_checked, dead_letter
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing, Record, outgoing, trace_of
 from streams.runtime.resends import Resends
@@ -20,6 +20,19 @@ from streams.runtime.retry import RetryPolicy, seconds_until
 from streams.runtime.stage import Emit, In, Stage
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Generic[In]):
+    """A record and the event in it, or the reason why there is none.
+
+    `order` is what keeps records in line: those of one order run one by one, None waits for nobody.
+    """
+
+    record: Record
+    event: In | None
+    error: Exception | None
+    order: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +48,8 @@ class Worker(Generic[In]):
     """Turns records of one stage into outputs; holds no state about any of them.
 
     `slots` bounds how many run at once over all partitions; a record that waits to be tried again
-    holds none, so it blocks only its own key.
+    holds none, so it blocks only what stands in line behind it. `keep` stores a record that is too large
+    for the dead-letter topic.
     """
 
     def __init__(
@@ -47,6 +61,7 @@ class Worker(Generic[In]):
         clock: Clock,
         rng: random.Random,
         slots: asyncio.Semaphore,
+        keep: Keep,
     ) -> None:
         self.stage = stage
         self._prefix = prefix
@@ -54,42 +69,69 @@ class Worker(Generic[In]):
         self._clock = clock
         self._rng = rng
         self._slots = slots
+        self._keep = keep
 
     @property
     def remembers(self) -> bool:
         """Whether finished records matter, because a resend of theirs may come."""
         return self.stage.identity is not None
 
-    def note(self, record: Record, resends: Resends) -> None:
-        """Remembers a record that is finished already, so that a resend of it is known as one."""
-        if not self.remembers:
-            return
+    def open(self, record: Record) -> Opened[In]:
+        """Decodes a record; never raises: what cannot be read must not stop those behind it."""
         try:
             event = decode(self.stage.event, record.value, record.headers)
-        except BadEvent:
-            return
-        self._is_resend(event, record, resends)
-
-    def _is_resend(self, event: In, record: Record, resends: Resends) -> bool:
-        return self.stage.identity is not None and resends.is_resend(
-            self.stage.identity(event), record.offset
-        )
-
-    async def work(self, record: Record, resends: Resends) -> Done:
-        """What fails for good comes back as a dead letter, not as an exception."""
-        try:
-            event = decode(self.stage.event, record.value, record.headers)
-        except BadEvent as error:
-            ref = error.ref
-            emits = () if ref is None else self.stage.give_up_on_unreadable(ref, str(error))
-            return self._done(record, emits, error)
-        if self._is_resend(event, record, resends):
-            return Done(record.offset, (), False)
-        try:
-            return self._done(record, await self._handle(event), None)
         except Exception as error:
+            return Opened(record, None, error, record.key)
+        order = record.key if self.stage.order is None else self.stage.order(event)
+        return Opened(record, event, None, order)
+
+    def note(self, opened: Opened[In], resends: Resends) -> bool:
+        """Remembers whose work a record is; True when an earlier record was the same work."""
+        identity = self._identity(opened)
+        return identity is not None and resends.is_resend(identity, opened.record.offset)
+
+    def _identity(self, opened: Opened[In]) -> bytes | None:
+        if opened.event is not None:
+            return None if self.stage.identity is None else self.stage.identity(opened.event)
+        ref = opened.error.ref if isinstance(opened.error, BadEvent) else None
+        if ref is None or self.stage.identity_unread is None:
+            return None
+        return self.stage.identity_unread(ref)
+
+    async def work(self, opened: Opened[In], resends: Resends) -> Done:
+        """What fails for good comes back as a dead letter, not as an exception.
+
+        Raises:
+            Exception: a dead letter too large for its topic could not be stored; nothing may be committed.
+        """
+        record, event = opened.record, opened.event
+        if self.note(opened, resends):
+            logger.info("%s: %s is a resend and is dropped", self.stage.name, _place(record))
+            return Done(record.offset, (), False)
+        if event is None:
+            error = opened.error or Permanent("no event")
+            ref = error.ref if isinstance(error, BadEvent) else None
+            emits = () if ref is None else self.stage.give_up_on_unreadable(ref, str(error))
+            return await self._dead(record, emits, error)
+        try:
+            return Done(record.offset, self._outputs(record, await self._handle(event)), False)
+        except Exception as error:
+            return await self._given_up(record, event, error)
+
+    async def unparsable(self, record: Record, error: Exception) -> Done:
+        """Stands for a record that the client could not parse: `record` has its place and no content."""
+        return await self._dead(record, (), Permanent(str(error), code="unparsable"))
+
+    async def _given_up(self, record: Record, event: In, error: Exception) -> Done:
+        try:
             given_up = self.stage.give_up(event, error)
-            return self._done(record, given_up.emits, error if given_up.dead_letter else None)
+            if not given_up.dead_letter:
+                return Done(record.offset, self._outputs(record, given_up.emits), False)
+        except Exception as fault:
+            # What would stand for the record is at fault: it is kept, and those behind it flow.
+            logger.exception("%s: %s: giving up failed", self.stage.name, _place(record))
+            return await self._dead(record, (), fault)
+        return await self._dead(record, given_up.emits, error)
 
     async def _handle(self, event: In) -> Sequence[Emit]:
         started = self._clock.monotonic()
@@ -121,17 +163,30 @@ class Worker(Generic[In]):
             until_deadline_s=seconds_until(self.stage.deadline(event), self._clock.now()),
         )
 
-    def _done(self, record: Record, emits: Sequence[Emit], error: Exception | None) -> Done:
+    def _outputs(self, record: Record, emits: Sequence[Emit]) -> list[Outgoing]:
         now, trace = self._clock.now(), trace_of(record.headers)
-        name = self.stage.name
-        outputs = [outgoing(emit, prefix=self._prefix, stage=name, now=now, trace=trace) for emit in emits]
-        for output, emit in zip(outputs, emits, strict=True):
+        outputs = []
+        for emit in emits:
+            output = outgoing(emit, prefix=self._prefix, stage=self.stage.name, now=now, trace=trace)
             _check_size(output, emit)
-        if error is not None:
-            outputs.append(dead_letter(record, prefix=self._prefix, stage=name, error=error))
-            logger.warning("%s: %s/%d@%d is a dead letter: %s", name, record.topic, record.partition,
-                           record.offset, error)  # fmt: skip
-        return Done(record.offset, outputs, error is not None)
+            outputs.append(output)
+        return outputs
+
+    async def _dead(self, record: Record, emits: Sequence[Emit], error: Exception) -> Done:
+        name = self.stage.name
+        logger.warning("%s: %s is a dead letter: %s", name, _place(record), error)
+        letter = dead_letter(record, prefix=self._prefix, stage=name, error=error)
+        letter = await claim_checked(letter, record, self._keep)
+        try:
+            outputs = self._outputs(record, emits)
+        except Exception:
+            logger.exception("%s: %s: what stands for it cannot be sent", name, _place(record))
+            outputs = []
+        return Done(record.offset, [*outputs, letter], True)
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}@{record.offset}"
 
 
 def _check_size(output: Outgoing, emit: Emit) -> None:

@@ -12,7 +12,7 @@ from schemas.topics import RENDERS, Topic
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
-from streams.stages.finals import attempt_identity, failed_final
+from streams.stages.finals import attempt_identity, failed_final, final_identity, unread_identity
 
 # Dollars for one picture by (logical engine, width, height); 0 where our own machine's time is the cost.
 ListPrice = Callable[[str, int, int], float]
@@ -80,4 +80,6 @@ def draw_stage(name: str, topic: Topic, deps: DrawDeps) -> Stage[RenderJob]:
         failed_final,
         deadline=lambda job: job.deadline,
         identity=attempt_identity,
+        identity_unread=unread_identity,
+        order=lambda job: final_identity(job.ref),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from schemas.events import Attempt, PromptRef, RenderJob, Result, Status
+from schemas.events import Attempt, PromptEvent, PromptRef, RenderJob, Result, Status
 from schemas.ids import result_id
 from schemas.topics import RESULTS
 from streams.runtime.stage import Emit
@@ -13,8 +13,26 @@ from streams.runtime.stage import Emit
 
 def attempt_identity(job: RenderJob) -> bytes:
     """Names one attempt for one final: what a producer's resend repeats."""
-    ref = job.ref
-    name = repr((ref.source, ref.id, ref.variant, ref.run, job.ordinal))
+    return _named(job.ref, "attempt", job.ordinal)
+
+
+def final_identity(ref: PromptRef) -> bytes:
+    """Names one final: what runs one by one."""
+    return _named(ref, "final")
+
+
+def unread_identity(ref: PromptRef) -> bytes:
+    """Names the one failed final that records of a prompt make together when none can be read."""
+    return _named(ref, "unread")
+
+
+def prompt_identity(event: PromptEvent | PromptRef) -> bytes:
+    """Names a prompt, readable or not."""
+    return _named(PromptRef(event.source, event.id), "prompt")
+
+
+def _named(ref: PromptRef, *what: object) -> bytes:
+    name = repr((ref.source, ref.id, ref.variant, ref.run, *what))
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 

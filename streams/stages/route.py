@@ -11,6 +11,7 @@ from streams.routing.fanout import specs
 from streams.routing.policy import LOCAL_ENGINES, Policy
 from streams.routing.table import decide_route
 from streams.runtime.stage import Emit, GivenUp, Stage
+from streams.stages.finals import prompt_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,8 @@ async def route(event: PromptEvent, deps: RouteDeps) -> Sequence[Emit]:
 def undrawable(ref: PromptRef, reason: str, deps: RouteDeps) -> Emit:
     """Sends a prompt that cannot be routed to `score`, as an attempt that failed.
 
-    Only `score` writes finals, and it drops resends: so a spoilt resend of a prompt that is under way
-    makes no second final.
+    A prompt's finals come from `score`, which drops resends: so a spoilt resend of a prompt that is under
+    way makes no second final.
     """
     spec = Spec(
         prompt="", texts=(), negative_prompt="", width=64, height=64, sampler="euler", steps=None,
@@ -81,4 +82,6 @@ def route_stage(deps: RouteDeps) -> Stage[PromptEvent]:
         give_up,
         give_up_on_unreadable,
         deadline=lambda event: event.deadline,
+        identity=prompt_identity,
+        identity_unread=prompt_identity,
     )

@@ -13,11 +13,17 @@ from inference.legibility.service import OcrService, ReaderFailed
 from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status
 from schemas.topics import RENDERS, RESULTS
 from streams.routing.policy import POLICIES, Policy
-from streams.routing.verdict import Verdict, best_attempt, decide_verdict
+from streams.routing.verdict import Verdict, best_attempt, decide_verdict, passes
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.stages.draw import ListPrice
-from streams.stages.finals import attempt_identity, failed_final, result_of
+from streams.stages.finals import (
+    attempt_identity,
+    failed_final,
+    final_identity,
+    result_of,
+    unread_identity,
+)
 from streams.stages.route import job_topic
 
 
@@ -135,11 +141,18 @@ def _background(attempts: Sequence[Attempt]) -> Asset | None:
     return best.pictures.background or best.pictures.image
 
 
-def _give_up(render: Render, error: Exception) -> GivenUp:
-    attempts = (*render.job.history, _attempt(render, None))
+def _give_up(render: Render, error: Exception, deps: ScoreDeps) -> GivenUp:
+    job = render.job
+    attempts = (*job.history, _attempt(render, None))
     chosen = best_attempt(attempts)
     status: Status = "failed" if chosen is None else "best_effort"
-    final = result_of(render.job, attempts, chosen, status=status, reason=f"score: {error}")
+    if (
+        chosen is not None
+        and chosen.legibility is not None
+        and passes(chosen.legibility, deps.policy_of(job))
+    ):
+        status = "accepted"
+    final = result_of(job, attempts, chosen, status=status, reason=f"score: {error}")
     return GivenUp((Emit(RESULTS, final),))
 
 
@@ -152,7 +165,9 @@ def score_stage(deps: ScoreDeps) -> Stage[Render]:
         RENDERS,
         Render,
         handle,
-        _give_up,
+        lambda render, error: _give_up(render, error, deps),
         failed_final,
         identity=lambda render: attempt_identity(render.job),
+        identity_unread=unread_identity,
+        order=lambda render: final_identity(render.job.ref),
     )

@@ -182,3 +182,33 @@ def test_a_reader_who_leaves_early_is_no_error() -> None:
     )
     assert answer.stdout.startswith('{"name"')
     assert answer.stderr == ""
+
+
+def test_a_setting_out_of_bounds_leaves_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GLYPHSTREAM_MAX_IN_FLIGHT", "0")
+    assert run_main("engines") == 2
+    assert "GLYPHSTREAM_MAX_IN_FLIGHT is '0'; give a whole number from 1 to" in capsys.readouterr().err
+
+
+def test_the_help_of_send_says_how_far_a_resend_is_noticed() -> None:
+    from streams.runtime.resends import HORIZON
+
+    help_text = " ".join((command_of("send").help or "").split())
+    assert f"sending again is safe, within about {HORIZON:,} records of a partition" in help_text
+
+
+def test_the_log_on_standard_error_is_limited_in_what_the_client_repeats() -> None:
+    code = """
+import logging
+from streams.cli import cli
+cli.main(["--debug", "engines", "--json"], standalone_mode=False)
+for number in range(50):
+    logging.getLogger("aiokafka.conn").error("refused %d", number)
+    logging.getLogger("streams.line").error("ours %d", number)
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = answer.stderr.splitlines()
+    assert sum("refused" in line for line in lines) < 50
+    assert sum("ours" in line for line in lines) == 50

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import hashlib
 import json
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import jsonschema
 import pytest
 import yaml
+from aiokafka import AIOKafkaProducer
 from confluent_kafka import KafkaException, Message
 
 import schemas
@@ -191,6 +193,26 @@ async def test_bad_events_are_answered_by_name_and_everything_behind_them_flows(
     for why, value, _, name, _ in BAD_EVENTS:
         assert name in header(letters[value], "x-error-message"), why
         assert letters[value].key() == b"key"
+
+
+async def test_a_prompt_that_only_compression_let_through_is_kept_and_those_behind_it_flow(
+    topics: Any, tmp_path: Path
+) -> None:
+    """Kafka checks the compressed batch: ten megabytes of one letter pass a limit of one."""
+    bomb = json.dumps({"id": "bomb", "source": "shop", "prompt": "x" * 10_000_000}).encode()
+    async with AIOKafkaProducer(
+        bootstrap_servers=topics.bootstrap, compression_type="gzip", max_request_size=20_000_000
+    ) as producer:
+        await producer.send_and_wait(topics.prefix + "prompts", bomb, b"key")
+    _, good, _ = square("good", tags=["layout-only"])
+    produce(topics.bootstrap, topics.prefix + "prompts", [(b"key", good, [])])
+    async with line(settings_for(topics, tmp_path)):
+        found = await wait_for_finals(topics, 2)
+    assert {final["ref"]["id"]: final["status"] for final in found} == {"bomb": "failed", "good": "accepted"}
+    (letter,) = read_all(topics.bootstrap, topics.prefix + "dead-letters")
+    stored = fetch({"uri": header(letter, "x-claim-uri")})
+    assert hashlib.sha256(stored).hexdigest() == header(letter, "x-claim-sha256")
+    assert base64.b64decode(json.loads(stored)["value"]) == bomb
 
 
 async def test_variants_and_locales_each_get_a_final_of_their_own(topics: Any, tmp_path: Path) -> None:

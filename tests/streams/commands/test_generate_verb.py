@@ -74,9 +74,17 @@ def test_an_engine_that_cannot_be_called_fails_with_its_reason(
 
 
 def test_an_unknown_model_lists_the_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, drawn, _ = generate(tmp_path, capsys, "--prompt", '"SALE"', "--model", "layuot")
-    assert code == 1
-    assert "did you mean 'layout'" in drawn[0]["reason"]
+    code, drawn, error = generate(tmp_path, capsys, "--prompt", '"SALE"', "--model", "layuot")
+    assert (code, drawn) == (2, [])
+    assert "--model: engine: unknown 'layuot'; did you mean 'layout'? Known: layout, " in error
+
+
+def test_a_model_like_no_other_lists_the_known_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, error = generate(tmp_path, capsys, "--prompt", '"SALE"', "--model", "nope")
+    assert code == 2
+    assert "--model: engine: unknown 'nope'; known: layout, " in error
 
 
 @pytest.mark.parametrize("arguments", [(), ("--prompt", "a", "--prompt-file", "b")], ids=["neither", "both"])
@@ -88,8 +96,42 @@ def test_exactly_one_kind_of_prompt_is_asked_for(
     assert "give one of --prompt and --prompt-file" in error
 
 
-def test_a_size_out_of_bounds_names_the_field(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("width", ["7", "70"])
+def test_a_size_that_cannot_be_names_the_option(
+    width: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
     with pytest.raises(SystemExit) as left:
-        main(["generate", "--prompt", "a", "--width", "7", "--no-ocr", "--out", str(tmp_path)])
-    assert left.value.code == 1
-    assert "width: must be an integer from 64 to 3840" in capsys.readouterr().err
+        main(["generate", "--prompt", "a", "--width", width, "--no-ocr", "--out", str(out)])
+    assert left.value.code == 2
+    told = f"--width: must be an integer from 64 to 3840, a multiple of 16; got {width}; use 64"
+    assert told in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [("--assets", "ftp://x", "unknown scheme in 'ftp://x'"), ("--prompt", "{", "not-json")],
+    ids=["assets", "prompt"],
+)
+def test_what_is_wrong_on_the_command_line_leaves_with_2(
+    option: str, value: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["generate", "--prompt", "a", "--no-ocr", "--out", str(tmp_path), option, value])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert "unexpected" not in error
+
+
+def test_an_unknown_reader_is_refused_before_anything_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLYPHSTREAM_READERS", "nope")
+    out, assets = tmp_path / "out", tmp_path / "assets"
+    with pytest.raises(SystemExit) as left:
+        main(["generate", "--prompt", "a", "--out", str(out), "--assets", str(assets)])
+    assert left.value.code == 2
+    assert "reader: 'nope' is not known" in capsys.readouterr().err
+    assert not assets.exists()

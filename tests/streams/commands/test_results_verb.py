@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from schemas.events import PromptRef, Result
+from streams.cli import main
 from streams.commands.results import Wanted, file_name
 
 FINAL = Result(id="r", ref=PromptRef("shop", "poster.7", 2), final=True, status="accepted", locale="fr")
@@ -53,3 +54,20 @@ def test_filters_take_source_and_id_together() -> None:
     assert wanted.takes(FINAL)
     assert not wanted.takes(renamed("shop", "poster.8"))
     assert not wanted.takes(renamed("other", "poster.7"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--timeout", "5"), "--timeout needs --follow"),
+        (("--save", "pictures", "--assets", "ftp://x"), "unknown scheme in 'ftp://x'"),
+    ],
+    ids=["timeout", "assets"],
+)
+def test_what_cannot_be_honoured_is_refused_before_reading(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["results", *arguments, "--bootstrap", "127.0.0.1:1"])
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
+import yaml
 
 from schemas.events import PromptEvent, RenderJob
 from schemas.topics import POLISH, PROMPTS
 from schemas.wire import decode, encode, key_for
 from streams.cli import main
+from streams.commands.run import STAGES
 from tests.conftest import TestTopics
 from tests.support.kafka import produce, read_until
 
@@ -21,11 +25,12 @@ Starter = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 
 
 @pytest.fixture
-def start_run(topics: TestTopics) -> Starter:
+def start_run(topics: TestTopics, tmp_path: Path) -> Starter:
     @contextmanager
     def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Yields once it said that it is ready."""
         where = ["--bootstrap", topics.bootstrap, "--topic-prefix", topics.prefix]
+        where += ["--assets", str(tmp_path / "assets")]
         process = subprocess.Popen(
             [sys.executable, "-m", "streams.cli", "run", *arguments, *where],
             stderr=subprocess.PIPE,
@@ -75,8 +80,10 @@ def test_the_policy_of_the_flag_routes(start_run: Starter, topics: TestTopics) -
     [
         (("paint",), "'paint' is not one of 'route', 'preview', 'polish', 'score'"),
         (("route", "--policy", "bold"), "policy 'bold' is unknown; known: hosted-first, hybrid, local-first"),
+        (("score", "--readers", "nope"), "reader: 'nope' is not known; use one of rapidocr"),
+        (("polish", "--assets", "ftp://x"), "unknown scheme in 'ftp://x'; give a folder or one of file://"),
     ],
-    ids=["stage", "policy"],
+    ids=["stage", "policy", "reader", "assets"],
 )
 def test_what_is_unknown_leaves_with_2(
     arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
@@ -84,11 +91,48 @@ def test_what_is_unknown_leaves_with_2(
     with pytest.raises(SystemExit) as left:
         main(["run", *arguments])
     assert left.value.code == 2
-    assert told in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert told in error
+    assert "unexpected" not in error
+    assert "starting" not in error
 
 
-def test_no_broker_leaves_with_3(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reader_that_is_not_installed_leaves_with_2_and_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = {"easyocr": (False, "pip install easyocr")}
+    monkeypatch.setattr("inference.legibility.readers.available_readers", lambda: absent)
+    with pytest.raises(SystemExit) as left:
+        main(["run", "score", "--readers", "easyocr"])
+    assert left.value.code == 2
+    assert "reader: 'easyocr' is not installed here; pip install easyocr" in capsys.readouterr().err
+
+
+def test_a_stage_that_reads_nothing_starts_whatever_the_readers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GLYPHSTREAM_READERS", "nope")
+    monkeypatch.setenv("GLYPHSTREAM_ASSETS", str(tmp_path))
     with pytest.raises(SystemExit) as left:
         main(["run", "route", "--bootstrap", "127.0.0.1:1"])
+    assert left.value.code == 3
+    assert "run: starting route" in capsys.readouterr().err
+
+
+def test_the_help_says_that_exit_code_4_wants_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "Exit code 4 wants a person" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_compose_does_not_start_a_stopped_stage_for_ever(stage: str) -> None:
+    compose = yaml.safe_load((Path(__file__).parents[3] / "docker-compose.yml").read_text("utf-8"))
+    assert re.fullmatch(r"on-failure:[1-5]", compose["services"][stage]["restart"])
+
+
+def test_no_broker_leaves_with_3(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["run", "route", "--bootstrap", "127.0.0.1:1", "--assets", str(tmp_path)])
     assert left.value.code == 3
     assert "glyphstream: " in capsys.readouterr().err

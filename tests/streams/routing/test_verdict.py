@@ -167,6 +167,17 @@ def test_local_first_polishes_winners_and_composes_losers_without_paying() -> No
     assert judge(attempt("sd3.5_medium", 0.1), policy=LOCAL_FIRST).action == "compose"
 
 
+@pytest.mark.parametrize(
+    "polish",
+    [{"outcome": "refused"}, {"outcome": "failed"}, {"outcome": "expired"}, {"score": 0.8}],
+    ids=["refused", "failed", "expired", "misspelt"],
+)
+def test_a_polish_that_fails_takes_nothing_from_the_winner(polish: dict[str, Any]) -> None:
+    winner = attempt("sd3.5_medium", 0.97)
+    verdict = judge(winner, attempt("imagen4_remote", purpose="polish", **polish), policy=LOCAL_FIRST)
+    assert (verdict.action, verdict.status) == ("stop", "accepted")
+
+
 def test_a_winner_whose_polish_the_budget_forbids_is_accepted_as_it_is() -> None:
     verdict = judge(attempt("sd3.5_medium", 0.95), policy=LOCAL_FIRST, price=0.1, budget_usd=0.05)
     assert verdict.status == "accepted"

@@ -6,16 +6,23 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from schemas.events import PromptEvent, PromptRef, Result
+from schemas.events import Asset, PromptEvent, PromptRef, Result
 from schemas.topics import PROMPTS, RESULTS
 from schemas.wire import encode, key_for
+from streams.broker.local import LocalBroker
+from streams.broker.topics import apply_topics
 from streams.runtime.clients import connection_options, consumer_options, producer_options
 from streams.runtime.clock import SystemClock
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
@@ -62,11 +69,15 @@ class Echo:
         return (Emit(RESULTS, result),)
 
 
-def stage_of(handle: Any, identity: Callable[[PromptEvent], bytes] | None = None) -> Stage[PromptEvent]:
+async def keep(data: bytes) -> Asset:
+    return Asset(uri="kept:1", sha256="0" * 64, media_type="application/json", bytes=len(data))
+
+
+def stage_of(handle: Any, **fields: Any) -> Stage[PromptEvent]:
     def give_up(prompt: PromptEvent, error: Exception) -> GivenUp:
         return GivenUp(failed_final(PromptRef(prompt.source, prompt.id), str(error)))
 
-    return Stage("echo", PROMPTS, PromptEvent, handle, give_up, failed_final, identity=identity)
+    return Stage("echo", PROMPTS, PromptEvent, handle, give_up, failed_final, **fields)
 
 
 def loop_of(topics: Any, handle: Any, **changes: Any) -> StageLoop:
@@ -74,12 +85,13 @@ def loop_of(topics: Any, handle: Any, **changes: Any) -> StageLoop:
     limit = changes.pop("limit", DeadLetterLimit())
     on_done: Callable[[Done], None] = changes.pop("on_done", lambda _done: None)
     worker = Worker(
-        stage_of(handle, changes.pop("identity", None)),
+        stage_of(handle, **changes.pop("stage", {})),
         prefix=topics.prefix,
         retry=RetryPolicy(first_s=0.01),
         clock=SystemClock(),
         rng=random.Random(1),
         slots=asyncio.Semaphore(KEYS),
+        keep=keep,
     )
     options = LoopOptions(
         group=f"{topics.prefix}echo",
@@ -234,19 +246,21 @@ async def test_too_many_dead_letters_stop_the_stage_with_its_exit_code(topics: A
     assert stopped.value.exit_code == EXIT_DEAD_LETTER_LIMIT
 
 
-async def test_more_waiting_work_than_the_budget_is_paused_not_taken(topics: Any) -> None:
+async def test_more_work_than_the_budget_is_left_on_the_topic(topics: Any) -> None:
     gate, full, most = asyncio.Event(), asyncio.Event(), 0
     echo = Echo()
 
     async def handle(prompt: PromptEvent) -> Sequence[Emit]:
         nonlocal most
-        most = max(most, loop.in_flight)
+        most = max(most, loop.running)
         if most >= 10:
             full.set()
         await gate.wait()
         return await echo.handle(prompt)
 
-    send_numbers(topics.bootstrap, topics.prefix, 200)
+    events = [event(number, number) for number in range(200)]
+    rows = [(key_for(each), encode(each), []) for each in events]
+    produce(topics.bootstrap, topics.prefix + "prompts", rows)
     loop = loop_of(topics, handle, max_in_flight=10)
     async with running(loop):
         await asyncio.wait_for(full.wait(), 30)
@@ -256,6 +270,82 @@ async def test_more_waiting_work_than_the_budget_is_paused_not_taken(topics: Any
     assert_each_once_in_order(read_all(topics.bootstrap, topics.prefix + "results"), 200)
 
 
+async def test_a_long_line_behind_one_prompt_does_not_hold_up_the_others(topics: Any) -> None:
+    """One key hangs with 150 records in line; another prompt's record comes behind them all."""
+    gate, other = asyncio.Event(), asyncio.Event()
+
+    async def handle(prompt: PromptEvent) -> Sequence[Emit]:
+        if prompt.id == "k0":
+            await gate.wait()
+        else:
+            other.set()
+        return await Echo().handle(prompt)
+
+    rows = [(b"same", encode(event(number, 0)), []) for number in range(150)]
+    rows.append((b"same", encode(event(150, 1)), []))
+    produce(topics.bootstrap, topics.prefix + "prompts", rows)
+    loop = loop_of(topics, handle, max_in_flight=10, stage={"order": lambda prompt: prompt.id.encode()})
+    async with running(loop):
+        await asyncio.wait_for(other.wait(), 30)
+        gate.set()
+        await results(topics, 151)
+
+
+async def test_a_record_the_client_cannot_parse_is_passed_over_and_named(topics: Any) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
+        for number in range(3):
+            await producer.send_and_wait(topics.prefix + "prompts", encode(event(number, 0)), partition=0)
+            if number == 0:
+                await asyncio.to_thread(send_odd_name, topics.bootstrap, topics.prefix + "prompts")
+    async with running(loop_of(topics, Echo().handle)):
+        await results(topics, 3)
+    assert_each_once_in_order(read_all(topics.bootstrap, topics.prefix + "results"), 3)
+    (letter,) = read_all(topics.bootstrap, topics.prefix + "dead-letters")
+    assert header(letter, "x-error-code") == "unparsable"
+    assert header(letter, "x-original-offset") == "1"
+
+
+# Another language's client may send any bytes as a header's name; aiokafka in pure Python can be made to.
+SEND_ODD_NAME = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class OddName(str):
+    def encode(self, *_how):
+        return bytes([0xFF, 0xFE])
+
+async def main():
+    async with AIOKafkaProducer(bootstrap_servers=sys.argv[1]) as producer:
+        await producer.send_and_wait(sys.argv[2], b"x", partition=0, headers=[(OddName("x"), b"x")])
+
+asyncio.run(main())
+"""
+
+
+def send_odd_name(bootstrap: str, topic: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", SEND_ODD_NAME, bootstrap, topic],
+        env={**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"},
+        check=True,
+    )
+
+
+async def test_stopping_while_no_broker_answers_takes_no_longer_than_the_drain(tmp_path: Path) -> None:
+    broker = await asyncio.to_thread(LocalBroker.start, tmp_path)
+    try:
+        await apply_topics(broker.bootstrap, partitions=1)
+        topics = SimpleNamespace(bootstrap=broker.bootstrap, prefix="")
+        send_numbers(broker.bootstrap, "", 200)
+        stop = asyncio.Event()
+        task = asyncio.create_task(loop_of(topics, Echo(longest_s=0.05).handle, drain_s=1.0).run(stop))
+        await results(topics, 10)
+        await asyncio.to_thread(broker.kill)
+        stop.set()
+        await asyncio.wait_for(asyncio.wait([task]), 45)
+    finally:
+        await asyncio.to_thread(broker.stop)
+
+
 async def test_the_same_work_sent_again_is_done_once_also_by_the_next_owner(topics: Any) -> None:
     """Identity is the number here: each is sent by two owners' times, every one has one result."""
     echo = Echo()
@@ -263,7 +353,7 @@ async def test_the_same_work_sent_again_is_done_once_also_by_the_next_owner(topi
         for _ in range(2):
             send_numbers(topics.bootstrap, topics.prefix, 20)
         send_numbers(topics.bootstrap, topics.prefix, 1, start=20 + owner)
-        loop = loop_of(topics, echo.handle, identity=lambda prompt: prompt.prompt.encode())
+        loop = loop_of(topics, echo.handle, stage={"identity": lambda prompt: prompt.prompt.encode()})
         async with running(loop):
             await results(topics, 21 + owner)
     assert echo.calls == 22

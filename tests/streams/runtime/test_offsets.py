@@ -99,3 +99,12 @@ def test_committed_state_always_equals_the_finished_set(steps: list[int], data: 
     redone = [offset for offset in received if offset >= offsets.low_water and successor.receive(offset)]
     assert redone == [offset for offset in received if offset not in done]
     assert offsets.unfinished == len(received) - len(done)
+
+
+def test_metadata_stays_small_across_a_gap_wider_than_the_window() -> None:
+    offsets = tracker(0, 40_000, start=0)
+    offsets.finish(40_000)
+    assert offsets.metadata() == ""
+    near = tracker(0, 8_000, start=0)
+    near.finish(8_000)
+    assert decode_finished(0, near.metadata()) == {8_000}

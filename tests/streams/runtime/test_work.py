@@ -1,12 +1,14 @@
 import asyncio
+import base64
 import dataclasses
 import datetime as dt
+import json
 import random
 from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from schemas.events import PromptEvent, PromptRef, Result
+from schemas.events import Asset, PromptEvent, PromptRef, Result
 from schemas.topics import RESULTS
 from schemas.wire import decode, encode, headers_for
 from streams.runtime.errors import Permanent, Retryable
@@ -61,6 +63,14 @@ def final(status: str = "accepted") -> Emit:
     return Emit(RESULTS, Result(id="r", ref=REF, final=True, status=status))  # type: ignore[arg-type]  # as above
 
 
+KEPT: list[bytes] = []
+
+
+async def keep(data: bytes) -> Asset:
+    KEPT.append(data)
+    return Asset(uri="kept:1", sha256="0" * 64, media_type="application/json", bytes=len(data))
+
+
 def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, **stage: object) -> Done:
     def give_up(_event: PromptEvent, error: Exception) -> GivenUp:
         return GivenUp(failed_final(REF, str(error)), dead_letter=not isinstance(error, Retryable))
@@ -68,7 +78,8 @@ def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, 
     async def main() -> Done:
         from schemas.topics import PROMPTS
 
-        built = Stage("route", PROMPTS, PromptEvent, handle, give_up, failed_final, **stage)  # type: ignore[arg-type]
+        giving_up = stage.pop("give_up", give_up)
+        built = Stage("route", PROMPTS, PromptEvent, handle, giving_up, failed_final, **stage)  # type: ignore[arg-type]
         worker = Worker(
             built,
             prefix="t-",
@@ -76,8 +87,9 @@ def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, 
             clock=clock or VirtualClock(),
             rng=random.Random(5),
             slots=asyncio.Semaphore(1),
+            keep=keep,
         )
-        return await worker.work(record, Resends())
+        return await worker.work(worker.open(record), Resends())
 
     return asyncio.run(main())
 
@@ -208,26 +220,35 @@ def test_an_output_over_the_topics_limit_fails_here_and_not_in_every_transaction
     assert header(letter, "x-error-code") == "output-too-large"
 
 
-def test_a_fault_in_giving_up_is_raised_and_never_taken_for_an_outcome() -> None:
+def test_a_fault_in_giving_up_keeps_the_record_and_stops_nothing_behind_it() -> None:
     async def handle(_event: PromptEvent) -> Sequence[Emit]:
         raise Permanent("no")
 
     def broken(_event: PromptEvent, _error: Exception) -> GivenUp:
         raise RuntimeError("giving up failed")
 
-    async def main() -> None:
-        from schemas.topics import PROMPTS
+    (letter,) = run(handle, good(), give_up=broken).outputs
+    assert letter.topic == "t-dead-letters"
+    assert header(letter, "x-error-message") == "giving up failed"
 
-        stage = Stage("route", PROMPTS, PromptEvent, handle, broken, failed_final)
-        worker = Worker(
-            stage,
-            prefix="",
-            retry=RetryPolicy(),
-            clock=VirtualClock(),
-            rng=random.Random(1),
-            slots=asyncio.Semaphore(1),
-        )
-        with pytest.raises(RuntimeError, match="giving up failed"):
-            await worker.work(good(), Resends())
 
-    asyncio.run(main())
+@pytest.mark.parametrize("trace", [None, b"", b"x" * 1_047_900])
+def test_a_trace_that_is_none_is_not_passed_on_and_stops_nothing(trace: bytes | None) -> None:
+    record = good()
+    odd = dataclasses.replace(record, headers=(*record.headers, ("traceparent", trace)))  # type: ignore[arg-type]
+    done = run(accepted, odd)
+    assert result(done.outputs[0]).status == "accepted"
+    assert "traceparent" not in dict(done.outputs[0].headers)
+
+
+def test_a_dead_letter_over_its_topics_limit_says_where_the_record_is_kept() -> None:
+    record = Consumed(b"x" * 10_000_000, headers=(("mine", b"kept"),))
+    (letter,) = run(unreachable, record).outputs
+    assert letter.size < 20_000
+    assert letter.value == b""
+    assert header(letter, "x-error-code") == "not-json"
+    assert header(letter, "x-claim-uri") == "kept:1"
+    stored = json.loads(KEPT[-1])
+    assert base64.b64decode(stored["value"]) == record.value
+    assert base64.b64decode(stored["key"]) == record.key
+    assert [(name, base64.b64decode(value)) for name, value in stored["headers"]] == [("mine", b"kept")]
