@@ -30,8 +30,10 @@ glyphstream's own: what it receives, you send.
 ## Producing
 - Value: one JSON object in UTF-8; a record is at most {PROMPTS.max_message_bytes} bytes. No schema
   registry, no magic bytes. Moments are RFC 3339 with an offset; integers have no decimal point.
-- `source` and `id` together are the idempotency key. After any error send the same pair again, as
-  often as you like: it makes no second picture, charge or final. New work needs a new id.
+- `source` and `id` together are the idempotency key. After any error send the same record again, as often
+  as you like: within about 5,000 records of a partition it makes no second picture, charge or final. Keep
+  the body and, where you set one, the key as they were. New work, a corrected prompt included, needs a
+  new id.
 - Use `acks=all` and `enable.idempotence=true`.
 - Key: any or none; glyphstream re-keys. With `["<source>","<id>"]` (a JSON array without spaces, in
   UTF-8) your record has the key that every later record about that prompt has.
@@ -243,8 +245,16 @@ def _dead_letter() -> dict[str, Any]:
         "x-original-offset": number,
         "x-original-timestamp": {**number, "description": "milliseconds since 1970, decimal text"},
         "x-original-key": {"type": "string", "const": "null", "description": "the original had no key"},
+        "x-claim-uri": {
+            "type": "string",
+            "description": "the record was too large for this topic: JSON with its key, value and headers, "
+            "the bytes in base64, lies here; the value is empty then",
+        },
+        "x-claim-sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "x-original-bytes": number,
     }
-    required = [name for name in properties if name != "x-original-key"]
+    optional = {"x-original-key", "x-claim-uri", "x-claim-sha256", "x-original-bytes"}
+    required = [name for name in properties if name not in optional]
     return {
         "name": "dead-letter",
         "title": "A dead letter",
