@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import regex
+from numpy.typing import NDArray
 
 from inference.legibility.base import Line
 from inference.legibility.folding import strict, tolerant
@@ -135,20 +137,22 @@ def _words(line: Line) -> Iterator[Word]:
 
 def _after(boxes: Sequence[_Box]) -> Iterator[tuple[int, ...]]:
     """For each segment the nearest two below it and the nearest beside it in another row."""
+    sides = np.array([(b.left, b.top, b.right, b.bottom) for b in boxes]).reshape(-1, 4)
+    left, top, right, bottom = sides.T
+    height = np.maximum(bottom - top, 1.0)
     for i, box in enumerate(boxes):
-        below = sorted((b.top - box.bottom, j) for j, b in enumerate(boxes) if j != i and _is_below(box, b))
-        beside = sorted((b.left - box.right, j) for j, b in enumerate(boxes) if j != i and _is_beside(box, b))
-        yield (*(j for _, j in below[:2]), *(j for _, j in beside[:1]))
+        tallest = np.maximum(height, box.height)
+        across = np.minimum(right, box.right) - np.maximum(left, box.left)
+        drop = top - box.bottom
+        below = (across > 0) & (top >= box.middle) & (drop <= _LEADING * tallest)
+        along = np.minimum(bottom, box.bottom) - np.maximum(top, box.top)
+        gap = left - box.right
+        beside = (along >= 0.5 * np.minimum(height, box.height)) & (-0.2 * tallest <= gap) & (gap <= tallest)
+        yield (*_nearest(drop, below, i, 2), *_nearest(gap, beside, i, 1))
 
 
-def _is_below(upper: _Box, lower: _Box) -> bool:
-    overlap = min(upper.right, lower.right) - max(upper.left, lower.left)
-    gap = lower.top - upper.bottom
-    return overlap > 0 and lower.top >= upper.middle and gap <= _LEADING * max(upper.height, lower.height)
-
-
-def _is_beside(left: _Box, right: _Box) -> bool:
-    overlap = min(left.bottom, right.bottom) - max(left.top, right.top)
-    gap = right.left - left.right
-    tallest = max(left.height, right.height)
-    return overlap >= 0.5 * min(left.height, right.height) and -0.2 * tallest <= gap <= tallest
+def _nearest(gaps: NDArray[np.float64], fit: NDArray[np.bool_], own: int, count: int) -> list[int]:
+    fit[own] = False
+    places = np.flatnonzero(fit)
+    nearest: list[int] = places[np.argsort(gaps[places], kind="stable")[:count]].tolist()
+    return nearest

@@ -1,6 +1,7 @@
 """The readers' own process, and the blocking handle its parent holds.
 
-The two talk bytes over a pipe: a picture one way, MessagePack the other. Nothing is unpickled in the
+The two talk bytes over a pipe: what is asked (MessagePack) and a picture one way, MessagePack the other.
+Nothing is unpickled in the
 parent, so weights that took over the child could still only answer with text.
 """
 
@@ -19,6 +20,8 @@ import msgspec
 
 from inference.legibility.base import Line, Reader
 from inference.legibility.readers import reader_entry
+from inference.legibility.score import score
+from schemas.events import Legibility, Text
 
 _REAP_S: Final = 1.0
 
@@ -27,8 +30,19 @@ class ProcessDied(Exception):
     """The process ended or fell silent before it answered."""
 
 
+class FellSilent(ProcessDied):
+    """The process did not answer in time and was killed."""
+
+
 class ReadError(Exception):
     """The process lives, but a reader could not be loaded or failed at this picture."""
+
+
+class _Question(msgspec.Struct, frozen=True):
+    """What to do with the picture that follows: read it, or with `texts` score it too."""
+
+    texts: tuple[Text, ...] | None = None
+    by_construction: bool = False
 
 
 class _Ready(msgspec.Struct, tag=True, frozen=True):
@@ -39,13 +53,18 @@ class _Readings(msgspec.Struct, tag=True, frozen=True):
     lines: dict[str, tuple[Line, ...]]
 
 
+class _Judged(msgspec.Struct, tag=True, frozen=True):
+    legibility: Legibility
+
+
 class _Failure(msgspec.Struct, tag=True, frozen=True):
     message: str
-    bad_picture: bool = False
+    refused: bool = False
 
 
-_Answer = _Ready | _Readings | _Failure
+_Answer = _Ready | _Readings | _Judged | _Failure
 _ANSWERS: Final = msgspec.msgpack.Decoder[_Answer](_Answer)
+_QUESTIONS: Final = msgspec.msgpack.Decoder(_Question)
 
 
 class ReaderProcess:
@@ -66,13 +85,13 @@ class ReaderProcess:
     def pid(self) -> int | None:
         return self._process.pid
 
-    def ready(self) -> Mapping[str, frozenset[str]]:
-        """Waits until the readers are loaded; their alphabets by reader name.
+    def ready(self, timeout_s: float | None = None) -> Mapping[str, frozenset[str]]:
+        """Waits until the readers are loaded, as long as for a picture or `timeout_s`; their alphabets by name.
 
         Raises:
             ReadError: a reader could not be loaded. ProcessDied.
         """
-        answer = self._answer()
+        answer = self._answer(self.timeout_s if timeout_s is None else timeout_s)
         if isinstance(answer, _Ready):
             return {name: frozenset(known) for name, known in answer.coverage.items()}
         raise ReadError(answer.message if isinstance(answer, _Failure) else f"unexpected answer {answer!r}")
@@ -83,16 +102,21 @@ class ReaderProcess:
         Raises:
             ValueError: the bytes are no picture. ReadError: a reader failed. ProcessDied.
         """
-        try:
-            self._pipe.send_bytes(png)
-        except OSError as error:
-            raise self._death(str(error)) from error
-        answer = self._answer()
+        answer = self._asked(_Question(), png)
         if isinstance(answer, _Readings):
             return answer.lines
-        if isinstance(answer, _Failure) and answer.bad_picture:
-            raise ValueError(answer.message)
-        raise ReadError(answer.message if isinstance(answer, _Failure) else f"unexpected answer {answer!r}")
+        raise ReadError(f"unexpected answer {answer!r}")
+
+    def judge(self, png: bytes, texts: Sequence[Text], *, by_construction: bool = False) -> Legibility:
+        """How well the texts can be read in it, scored in the process.
+
+        Raises:
+            ValueError: the bytes are no picture, or a text breaks the schema. ReadError, ProcessDied.
+        """
+        answer = self._asked(_Question(tuple(texts), by_construction), png)
+        if isinstance(answer, _Judged):
+            return answer.legibility
+        raise ReadError(f"unexpected answer {answer!r}")
 
     def close(self) -> None:
         """Ends the process and waits for it: it holds nothing that could be lost."""
@@ -104,15 +128,36 @@ class ReaderProcess:
         """Ends the process now; a `read` under way raises ProcessDied."""
         self._process.kill()
 
-    def _answer(self) -> _Answer:
+    def _asked(self, question: _Question, png: bytes) -> _Answer:
+        # A process that hangs takes no more than the pipe holds: sending would wait for ever.
+        watchdog = threading.Timer(self.timeout_s, self.kill)
+        watchdog.start()
         try:
-            if not self._pipe.poll(self.timeout_s):
+            self._pipe.send_bytes(msgspec.msgpack.encode(question))
+            self._pipe.send_bytes(png)
+        except OSError as error:
+            if watchdog.finished.is_set():
+                raise self._silence(self.timeout_s) from error
+            raise self._death(str(error)) from error
+        finally:
+            watchdog.cancel()
+        answer = self._answer(self.timeout_s)
+        if isinstance(answer, _Failure):
+            raise (ValueError if answer.refused else ReadError)(answer.message)
+        return answer
+
+    def _answer(self, timeout_s: float) -> _Answer:
+        try:
+            if not self._pipe.poll(timeout_s):
                 self.kill()
-                raise self._death(f"no answer in {self.timeout_s:g} s")
+                raise self._silence(timeout_s)
             answer: _Answer = _ANSWERS.decode(self._pipe.recv_bytes())
             return answer
         except (EOFError, OSError) as error:
             raise self._death("it hung up") from error
+
+    def _silence(self, timeout_s: float) -> FellSilent:
+        return FellSilent(f"the reader process gave no answer in {timeout_s:g} s and was killed")
 
     def _death(self, reason: str) -> ProcessDied:
         self._process.join(_REAP_S)
@@ -134,7 +179,23 @@ def _serve(pipe: Connection, names: Sequence[str], threads: int) -> None:
             return
         pipe.send_bytes(encode(_Ready({r.name: "".join(sorted(r.characters())) for r in readers})))
         while True:
-            pipe.send_bytes(encode(_read(readers, pipe.recv_bytes())))
+            question = pipe.recv_bytes()
+            pipe.send_bytes(encode(_respond(readers, question, pipe.recv_bytes())))
+
+
+def _respond(readers: Sequence[Reader], question: bytes, png: bytes) -> _Answer:
+    try:
+        asked = _QUESTIONS.decode(question)
+    except msgspec.ValidationError as error:
+        return _Failure(f"texts: {error}", refused=True)
+    answer = _read(readers, png)
+    if asked.texts is None or not isinstance(answer, _Readings):
+        return answer
+    coverage = {reader.name: reader.characters() for reader in readers}
+    try:
+        return _Judged(score(asked.texts, answer.lines, coverage, by_construction=asked.by_construction))
+    except Exception as error:
+        return _Failure(f"scoring: {type(error).__name__}: {error}")
 
 
 def _read(readers: Sequence[Reader], png: bytes) -> _Answer:
@@ -143,7 +204,7 @@ def _read(readers: Sequence[Reader], png: bytes) -> _Answer:
         try:
             lines[reader.name] = reader.read(png)
         except ValueError as error:
-            return _Failure(str(error), bad_picture=True)
+            return _Failure(str(error), refused=True)
         except Exception as error:
             return _Failure(f"{reader.name}: {type(error).__name__}: {error}")
     return _Readings(lines)

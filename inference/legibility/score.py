@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from inference.legibility.assign import Span, assign
+from inference.legibility.assign import assign
 from inference.legibility.base import Line
 from inference.legibility.folding import numbers, readable, strict, tolerant
 from inference.legibility.page import Page, lay_out
+from inference.legibility.search import Span
 from schemas.events import Legibility, Text, TextReading
 
 SCORE_VERSION: Final = "assignment-1"

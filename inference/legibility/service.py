@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
 from inference.legibility.base import Line
-from inference.legibility.process import ProcessDied, ReaderProcess, ReadError
+from inference.legibility.process import FellSilent, ProcessDied, ReaderProcess, ReadError
 from inference.legibility.readers import reader_entry
+from schemas.events import Legibility, Text
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -37,15 +38,20 @@ class OcrService:
     """Readers in a process of their own, one picture at a time, in the order asked.
 
     `readers` are names of `readers.READERS`. `coverage` and what `read` returns are keyed by the readers'
-    full names, which say the version and the weights. `timeout_s` bounds one picture by all readers, and
-    the loading: a process that is silent for longer counts as crashed.
+    full names, which say the version and the weights. `timeout_s` bounds one picture by all readers,
+    `loading_s` their loading: a process that is silent for longer is killed.
 
     Raises:
         ValueError: an unknown reader, none, or a number of threads below 1.
     """
 
     def __init__(
-        self, readers: Sequence[str] = ("rapidocr",), *, threads: int | None = None, timeout_s: float = 180.0
+        self,
+        readers: Sequence[str] = ("rapidocr",),
+        *,
+        threads: int | None = None,
+        timeout_s: float = 60.0,
+        loading_s: float = 180.0,
     ) -> None:
         if not readers:
             raise ValueError("readers: none given; name at least one")
@@ -57,6 +63,7 @@ class OcrService:
         self._names = tuple(readers)
         self._threads = threads or default_threads()
         self._timeout_s = timeout_s
+        self._loading_s = loading_s
         # All blocking talk with the child is in this one thread, which also puts pictures in a queue.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ocr")
         self._process: ReaderProcess | None = None
@@ -80,9 +87,20 @@ class OcrService:
 
         Raises:
             ValueError: the bytes are no picture.
-            ReaderFailed: the process crashed twice over it, a reader failed, or the service is closed.
+            ReaderFailed: the process crashed twice over it or was silent for `timeout_s`, a reader failed, or
+                the service is closed.
         """
-        return await self._in_thread(self._read, png)
+        return await self._in_thread(self._tried, lambda process: process.read(png), len(png))
+
+    async def judge(self, png: bytes, texts: Sequence[Text], *, by_construction: bool = False) -> Legibility:
+        """Reads and scores in the readers' process; equals `score` over what `read` returns.
+
+        Raises:
+            ValueError: the bytes are no picture, or a text breaks the schema. ReaderFailed: as for `read`.
+        """
+        return await self._in_thread(
+            self._tried, lambda process: process.judge(png, texts, by_construction=by_construction), len(png)
+        )
 
     async def aclose(self) -> None:
         """Ends the process at once; pictures under way raise ReaderFailed."""
@@ -109,18 +127,22 @@ class OcrService:
             raise ReaderFailed("the OCR service is closed")
         return await asyncio.wrap_future(self._pool.submit(call, *args, **kwargs))
 
-    def _read(self, png: bytes) -> Mapping[str, tuple[Line, ...]]:
+    def _tried(self, ask: Callable[[ReaderProcess], _T], size: int) -> _T:
         death: ProcessDied | None = None
         for _ in range(_TRIES):
             process = self._spawned()
             try:
-                return process.read(png)
+                return ask(process)
             except ReadError as error:
                 raise ReaderFailed(str(error)) from error
+            except FellSilent as error:
+                # What hung once hangs again, and every picture behind it would wait twice as long.
+                self._end()
+                raise ReaderFailed(f"{error}, over this picture of {size} bytes") from error
             except ProcessDied as error:
                 death = error
                 self._end()
-        raise ReaderFailed(f"{death}, {_TRIES} times over this picture of {len(png)} bytes") from death
+        raise ReaderFailed(f"{death}, {_TRIES} times over this picture of {size} bytes") from death
 
     def _spawned(self) -> ReaderProcess:
         """The process, loaded: the one there is, else a new one."""
@@ -129,7 +151,7 @@ class OcrService:
         if self._process is None:
             self._process = ReaderProcess(self._names, threads=self._threads, timeout_s=self._timeout_s)
             try:
-                self.coverage = self._process.ready()
+                self.coverage = self._process.ready(self._loading_s)
             except (ProcessDied, ReadError) as error:
                 self._end()
                 raise ReaderFailed(

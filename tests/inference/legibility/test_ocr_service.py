@@ -148,6 +148,39 @@ def test_a_silent_process_counts_as_dead(poster: Poster) -> None:
         process.close()
 
 
+@pytest.mark.parametrize("padding", [0, 4_000_000], ids=["small", "larger than the pipe"])
+async def test_a_hanging_picture_fails_once_and_the_next_is_read(padding: int, poster: Poster) -> None:
+    async with OcrService(("rapidocr",), timeout_s=0.2) as service:
+        hung = service.pid
+        assert hung is not None
+        os.kill(hung, signal.SIGSTOP)
+        with pytest.raises(ReaderFailed, match=r"no answer in 0\.2 s and was killed, over this picture"):
+            await service.read(poster("HANGS") + bytes(padding))
+        assert service.pid is None
+        service._timeout_s = 60.0
+        assert said(await service.read(poster("NEXT ONE"))) == ["NEXT ONE"]
+        assert service.pid not in (None, hung)
+
+
+async def test_judging_equals_reading_and_scoring(rapid: OcrService, poster: Poster) -> None:
+    picture = poster("SUMMER SALE", "50% OFF", "STRAY WORDS")
+    texts = [Text("SUMMER SALE", critical=True), Text("50% OFF", "subtitle"), Text("TONIGHT"), Text("ลดราคา")]
+    apart = score(texts, await rapid.read(picture), rapid.coverage, by_construction=True)
+    assert await rapid.judge(picture, texts, by_construction=True) == apart
+    assert apart.extra and apart.score
+
+
+async def test_judging_refuses_what_is_no_picture_and_texts_the_schema_forbids(
+    rapid: OcrService, poster: Poster
+) -> None:
+    before = rapid.pid
+    with pytest.raises(ValueError, match="picture: "):
+        await rapid.judge(b"abc", [Text("A")])
+    with pytest.raises(ValueError, match="texts: .*length"):
+        await rapid.judge(poster("A"), [Text("A" * 501)])
+    assert rapid.pid == before
+
+
 async def test_closing_ends_the_process_and_what_waits_for_it(poster: Poster) -> None:
     service = OcrService(("rapidocr",))
     await service.start()

@@ -8,9 +8,11 @@ from itertools import combinations
 
 import pytest
 
-from inference.legibility.assign import MIN_SIMILARITY, Pattern, assign
+from inference.legibility.assign import MAX_CHARACTERS, assign
 from inference.legibility.base import Line
+from inference.legibility.distance import Pattern
 from inference.legibility.page import Page, lay_out
+from inference.legibility.search import MIN_SIMILARITY
 
 Rows = Callable[..., list[Line]]
 
@@ -125,3 +127,26 @@ def test_six_texts_among_fourteen_boxes_take_under_five_milliseconds(page: Rows)
         assign(targets, lay_out(lines))
         seconds.append(time.process_time() - before)
     assert min(seconds) < 0.005
+
+
+def test_the_largest_order_is_measured_within_the_bound_and_true_copies_are_found(
+    page: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(9)
+    words = ["".join(rng.choices("etaoinshr", k=rng.randint(2, 8))) for _ in range(200)]
+    targets = ["".join(rng.choices(words, k=150))[:500] for _ in range(40)]
+    rows = [" ".join(rng.choices(words, k=80)) for _ in range(80)]
+    rows[70] = targets[3].replace("e", "x", 9)
+    measured = 0
+    feed = Pattern.feed
+
+    def counting(pattern: Pattern, state: tuple[int, int, int], text: str) -> tuple[int, int, int]:
+        nonlocal measured
+        measured += len(text)
+        return feed(pattern, state, text)
+
+    monkeypatch.setattr(Pattern, "feed", counting)
+    laid_out = lay_out(page(rows))
+    spans = assign(targets, laid_out)
+    assert 0 < measured <= MAX_CHARACTERS
+    assert spans[3] is not None and spans[3].words == laid_out.rows[70] and spans[3].distance == 9
