@@ -35,7 +35,7 @@ def assign(targets: Sequence[str], page: Page) -> tuple[Span | None, ...]:
 
 
 class _Search:
-    """The candidates of each text, measured once. What a short text leaves of its share the longer ones get."""
+    """The candidates of each text, measured once. What a short text leaves, the longer ones get."""
 
     __slots__ = ("_found", "_left", "_page", "_places", "_wanted", "shortest")
 

@@ -86,7 +86,7 @@ class ReaderProcess:
         return self._process.pid
 
     def ready(self, timeout_s: float | None = None) -> Mapping[str, frozenset[str]]:
-        """Waits until the readers are loaded, as long as for a picture or `timeout_s`; their alphabets by name.
+        """Waits for the readers, as long as for a picture or `timeout_s`; their alphabets by name.
 
         Raises:
             ReadError: a reader could not be loaded. ProcessDied.

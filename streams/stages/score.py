@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
-from inference.legibility.base import Line
-from inference.legibility.score import score as score_reading
 from inference.legibility.service import OcrService, ReaderFailed
 from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status
 from schemas.topics import RENDERS, RESULTS
@@ -83,14 +81,11 @@ async def _read(render: Render, deps: ScoreDeps) -> Legibility | None:
         return None
     try:
         png = await deps.store.get(render.pictures.image)
-        readings: Mapping[str, Sequence[Line]] = await deps.ocr.read(png)
+        return await deps.ocr.judge(png, render.job.spec.texts, by_construction=render.by_construction)
     except (AssetMissing, AssetCorrupt) as error:
         raise Permanent(str(error), code="asset-lost") from error
     except (StoreFailed, ReaderFailed) as error:
         raise Retryable(f"cannot read {render.pictures.image.uri}: {error}") from error
-    return score_reading(
-        render.job.spec.texts, readings, deps.ocr.coverage, by_construction=render.by_construction
-    )
 
 
 def _attempt(render: Render, legibility: Legibility | None) -> Attempt:

@@ -164,7 +164,7 @@ async def test_a_hanging_picture_fails_once_and_the_next_is_read(padding: int, p
 
 async def test_judging_equals_reading_and_scoring(rapid: OcrService, poster: Poster) -> None:
     picture = poster("SUMMER SALE", "50% OFF", "STRAY WORDS")
-    texts = [Text("SUMMER SALE", critical=True), Text("50% OFF", "subtitle"), Text("TONIGHT"), Text("ลดราคา")]
+    texts = [Text("SUMMER SALE", critical=True), Text("50% OFF", "subtitle"), Text("TONIGHT")]
     apart = score(texts, await rapid.read(picture), rapid.coverage, by_construction=True)
     assert await rapid.judge(picture, texts, by_construction=True) == apart
     assert apart.extra and apart.score
@@ -176,7 +176,7 @@ async def test_judging_refuses_what_is_no_picture_and_texts_the_schema_forbids(
     before = rapid.pid
     with pytest.raises(ValueError, match="picture: "):
         await rapid.judge(b"abc", [Text("A")])
-    with pytest.raises(ValueError, match="texts: .*length"):
+    with pytest.raises(ValueError, match=r"texts: .*length"):
         await rapid.judge(poster("A"), [Text("A" * 501)])
     assert rapid.pid == before
 
