@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 
 from streams.runtime.clients import connection_options, consumer_options
+from streams.runtime.records import Record
 from streams.settings import Settings
 
 POLL_S = 0.25
@@ -28,25 +28,6 @@ class Unreachable(ScanError):
 
 class TopicMissing(ScanError):
     """The broker does not hold the topic."""
-
-
-class Record(Protocol):
-    """What a scan hands out. `topic` is the full name, `timestamp` in milliseconds since 1970."""
-
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-    @property
-    def headers(self) -> tuple[tuple[str, bytes], ...]: ...
 
 
 class Scan:

@@ -17,7 +17,7 @@ from streams.commands.verb import WITH_BROKER, App, Failure, VerbGroup, pass_app
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from streams.scan import Record
+    from streams.runtime.records import Record
 
 SHOWN_BYTES = 4_096
 _OURS = ("x-error-", "x-original-")

@@ -9,7 +9,8 @@ from schemas.faults import BadEvent
 from schemas.topics import DEAD_LETTERS, POLISH, PREVIEW, RENDERS, RESULTS
 from schemas.wire import decode
 from streams.demo.tally import Tally
-from streams.scan import Record, open_scan
+from streams.runtime.records import Record
+from streams.scan import open_scan
 from streams.settings import Settings
 
 STALLED_S = 300.0
