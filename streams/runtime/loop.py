@@ -1,7 +1,7 @@
 """The loop every stage shares: poll for ever, feed the partitions, replace what failed, drain.
 
-The event loop does I/O only; drawing and reading run in other processes, so that heartbeats never wait
-for work. A stage that has enough to do pauses its partitions and goes on polling.
+The event loop does I/O only: reading and scoring run in another process, typesetting in a thread, so that
+heartbeats never wait for work. A stage that has enough to do pauses its partitions and goes on polling.
 """
 
 from __future__ import annotations
