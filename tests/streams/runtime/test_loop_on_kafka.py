@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from confluent_kafka import Consumer, TopicPartition
 
 from schemas.events import Asset, PromptEvent, PromptRef, Result
 from schemas.topics import PROMPTS, RESULTS
@@ -236,6 +237,18 @@ async def test_bad_records_become_dead_letters_and_those_behind_still_flow(topic
     assert "prompt" in header(named, "x-error-message")
     statuses = [json.loads(message.value())["status"] for message in found]
     assert sorted(statuses) == ["accepted", "failed"]
+
+
+async def test_a_log_that_lost_its_tail_is_read_from_its_beginning(topics: Any) -> None:
+    """Behind a committed offset the log no longer has, new records would pass for finished ones."""
+    group = Consumer({"bootstrap.servers": topics.bootstrap, "group.id": f"{topics.prefix}echo"})
+    lost = [TopicPartition(topics.prefix + "prompts", partition, 1_000) for partition in range(2)]
+    group.commit(offsets=lost, asynchronous=False)
+    group.close()
+    send_numbers(topics.bootstrap, topics.prefix, 20)
+    async with running(loop_of(topics, Echo().handle)):
+        await results(topics, 20)
+    assert_each_once_in_order(read_all(topics.bootstrap, topics.prefix + "results"), 20)
 
 
 async def test_too_many_dead_letters_stop_the_stage_with_its_exit_code(topics: Any) -> None:
