@@ -79,7 +79,7 @@ def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, 
         from schemas.topics import PROMPTS
 
         giving_up = stage.pop("give_up", give_up)
-        built = Stage("route", PROMPTS, PromptEvent, handle, giving_up, failed_final, **stage)  # type: ignore[arg-type]
+        built = Stage("route", PROMPTS, PromptEvent, handle, giving_up, failed_final, **stage)  # type: ignore[arg-type]  # test shorthand
         worker = Worker(
             built,
             prefix="t-",
@@ -235,7 +235,7 @@ def test_a_fault_in_giving_up_keeps_the_record_and_stops_nothing_behind_it() -> 
 @pytest.mark.parametrize("trace", [None, b"", b"x" * 1_047_900])
 def test_a_trace_that_is_none_is_not_passed_on_and_stops_nothing(trace: bytes | None) -> None:
     record = good()
-    odd = dataclasses.replace(record, headers=(*record.headers, ("traceparent", trace)))  # type: ignore[arg-type]
+    odd = dataclasses.replace(record, headers=(*record.headers, ("traceparent", trace)))  # type: ignore[arg-type]  # null on purpose
     done = run(accepted, odd)
     assert result(done.outputs[0]).status == "accepted"
     assert "traceparent" not in dict(done.outputs[0].headers)
