@@ -17,7 +17,7 @@ from inference.legibility.service import OcrService
 from inference.render import RenderService
 from schemas.events import Asset
 from streams.routing.policy import policy_named
-from streams.runtime.clients import connection_options, consumer_options, producer_options
+from streams.runtime.clients import KafkaClients
 from streams.runtime.clock import SystemClock
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch, Keep
 from streams.runtime.errors import EXIT_UNREACHABLE, EXIT_USAGE, StageStopped
@@ -97,13 +97,11 @@ def _loop(stage: Stage[Any], settings: Settings) -> StageLoop:
     options = LoopOptions(
         group=f"{settings.topic_prefix}glyphstream.{stage.name}",
         topic=settings.topic_prefix + stage.topic.name,
-        consumer=consumer_options(settings),
-        producer=producer_options(settings),
-        connection=connection_options(settings),
         max_in_flight=settings.max_in_flight,
         drain_s=settings.drain_seconds,
     )
-    return StageLoop(worker, options, clock=clock, watch=DeadLetterWatch(DeadLetterLimit()))
+    clients = KafkaClients.of(settings)
+    return StageLoop(worker, options, clients, clock=clock, watch=DeadLetterWatch(DeadLetterLimit()))
 
 
 def _keeper(settings: Settings) -> Keep:

@@ -1,10 +1,21 @@
-"""One place for every Kafka client's settings."""
+"""Kafka's clients: one place for their settings, and the seam where a simulation puts its own.
+
+The protocols name what the runtime asks of aiokafka and nothing more.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import OffsetAndMetadata
 
 from schemas.topics import DEAD_LETTERS
+from streams.runtime.records import Record
 from streams.settings import Settings
 
 SESSION_MS = 45_000
@@ -14,6 +25,124 @@ REBALANCE_MS = 90_000
 TRANSACTION_MS = 60_000
 # Records of the largest topic limit must fit through every client.
 REQUEST_BYTES = DEAD_LETTERS.max_message_bytes + 4_096
+# Well under every topic's limit, which the broker applies to whole batches.
+BATCH_BYTES = 256 * 1_024
+
+
+class Consumer(Protocol):
+    """A group member whose records are committed ones; it commits nothing by itself."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None: ...
+    def assignment(self) -> Collection[TopicPartition]: ...
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int, max_records: int | None = None
+    ) -> Mapping[TopicPartition, Sequence[Record]]: ...
+    def pause(self, *partitions: TopicPartition) -> None: ...
+    def resume(self, *partitions: TopicPartition) -> None: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]: ...
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+
+class Batch(Protocol):
+    """Records for one partition; `append` gives None when the batch takes no more."""
+
+    def append(
+        self,
+        *,
+        timestamp: int | None,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+    ) -> object | None: ...
+
+
+class Producer(Protocol):
+    """A transactional producer. `start` fences whoever had its transactional id before.
+
+    `abandon` closes the connections of one that does not stop by itself; `hush` marks the outcome of the
+    transaction at hand as seen, because aiokafka keeps a copy of its error in a future nobody awaits.
+    """
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    async def abandon(self) -> None: ...
+    def hush(self) -> None: ...
+    async def partitions_for(self, topic: str) -> Collection[int]: ...
+    def create_batch(self) -> Batch: ...
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Any]: ...
+    async def begin_transaction(self) -> None: ...
+    async def send_offsets_to_transaction(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_id: str
+    ) -> None: ...
+    async def commit_transaction(self) -> None: ...
+
+
+class Admin(Protocol):
+    async def start(self) -> None: ...
+    async def close(self) -> None: ...
+    async def list_consumer_group_offsets(
+        self, group_id: str, *, partitions: Sequence[TopicPartition]
+    ) -> Mapping[TopicPartition, OffsetAndMetadata]: ...
+
+
+class Clients(Protocol):
+    """Makes the clients of one stage."""
+
+    def consumer(self, group: str) -> Consumer: ...
+    def producer(self, transactional_id: str) -> Producer: ...
+    def admin(self) -> Admin: ...
+
+
+class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's producer with its two loose ends tied."""
+
+    async def abandon(self) -> None:
+        if self._sender.sender_task is not None:
+            self._sender.sender_task.cancel()
+        await self.client.close()
+
+    def hush(self) -> None:
+        transaction = self._txn_manager.wait_for_transaction_end()
+        if transaction is not None:
+            transaction.add_done_callback(note_outcome)
+
+
+def note_outcome(future: asyncio.Future[Any]) -> None:
+    """Marks a future's exception as seen: another await of the same transaction raises it already."""
+    if not future.cancelled():
+        future.exception()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaClients:
+    """Clients of a Kafka cluster; the three fields are aiokafka's own keyword arguments."""
+
+    connection: Mapping[str, Any]
+    consumer_options: Mapping[str, Any] = field(default_factory=dict)
+    producer_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> KafkaClients:
+        return cls(
+            connection=connection_options(settings),
+            consumer_options=consumer_options(settings),
+            producer_options=producer_options(settings),
+        )
+
+    def consumer(self, group: str) -> Consumer:
+        consumer: Consumer = AIOKafkaConsumer(group_id=group, **self.consumer_options)
+        return consumer
+
+    def producer(self, transactional_id: str) -> Producer:
+        producer: Producer = TransactionalProducer(transactional_id=transactional_id, **self.producer_options)
+        return producer
+
+    def admin(self) -> Admin:
+        admin: Admin = AIOKafkaAdminClient(**self.connection)
+        return admin
 
 
 def connection_options(settings: Settings) -> dict[str, Any]:
@@ -42,6 +171,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         **connection_options(settings),
         "acks": "all",
         "enable_idempotence": True,
+        "max_batch_size": BATCH_BYTES,
         "max_request_size": REQUEST_BYTES,
         "transaction_timeout_ms": TRANSACTION_MS,
         # After a commit the broker writes markers in the background and answers the next transaction with

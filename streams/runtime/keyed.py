@@ -18,6 +18,10 @@ class KeyedQueues(Generic[Item]):
     def __init__(self) -> None:
         self._waiting: dict[bytes, deque[Item]] = {}
 
+    def busy(self, key: bytes | None) -> bool:
+        """True while an item of the key is under way."""
+        return key is not None and key in self._waiting
+
     def add(self, key: bytes | None, item: Item) -> bool:
         """True when the item may start now; False when it waits for an earlier one of its key."""
         if key is None:

@@ -13,17 +13,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.bounded import within
+from streams.runtime.clients import Clients
 from streams.runtime.clock import Clock
 from streams.runtime.deadletters import DeadLetterWatch
 from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, StageStopped
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.records import Record
+from streams.runtime.transactions import Transactions
 from streams.runtime.work import Done, Worker
 
 logger = logging.getLogger(__name__)
@@ -51,13 +52,10 @@ class Unparsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopOptions:
-    """`consumer` and `producer` are aiokafka's own keyword arguments."""
+    """Times in seconds: `drain_s` for a stop, `revoke_s` for a rebalance, which stops the whole group."""
 
     group: str
     topic: str
-    consumer: dict[str, Any]
-    producer: dict[str, Any]
-    connection: dict[str, Any]
     max_in_flight: int = 64
     drain_s: float = 30.0
     revoke_s: float = 20.0
@@ -70,6 +68,7 @@ class StageLoop:
         self,
         worker: Worker[Any],
         options: LoopOptions,
+        clients: Clients,
         *,
         clock: Clock,
         watch: DeadLetterWatch,
@@ -77,6 +76,7 @@ class StageLoop:
     ) -> None:
         self._worker = worker
         self._options = options
+        self._clients = clients
         self._clock = clock
         self._watch = watch
         self._on_done = on_done
@@ -84,8 +84,8 @@ class StageLoop:
         self._starting: dict[TopicPartition, asyncio.Task[None]] = {}
         self._fatal: StageStopped | None = None
         self._room = asyncio.Event()
-        self.consumer = AIOKafkaConsumer(group_id=options.group, **options.consumer)
-        self._admin = AIOKafkaAdminClient(**options.connection)
+        self.consumer = clients.consumer(options.group)
+        self._admin = clients.admin()
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None] | None = None) -> None:
         """Until `stop` is set; then drains, commits and leaves the group.
@@ -221,13 +221,11 @@ class StageLoop:
                 return
 
     def _new_epoch(self, tp: TopicPartition) -> PartitionEpoch:
-        producer = AIOKafkaProducer(
-            transactional_id=f"{self._options.group}-{tp.topic}-{tp.partition}", **self._options.producer
-        )
+        group = self._options.group
+        producer = self._clients.producer(f"{group}-{tp.topic}-{tp.partition}")
         return PartitionEpoch(
             tp,
-            group=self._options.group,
-            producer=producer,
+            transactions=Transactions(tp, group=group, producer=producer),
             worker=self._worker,
             on_committed=self._committed_batch,
         )

@@ -16,22 +16,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.runtime.bounded import within
-from streams.runtime.clients import TRANSACTION_MS
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
-from streams.runtime.records import Outgoing, Record
+from streams.runtime.records import Record
 from streams.runtime.resends import HORIZON, Resends
+from streams.runtime.transactions import Transactions
 from streams.runtime.work import Done, Opened, Worker
 
 logger = logging.getLogger(__name__)
 # Bounds one transaction: under load batches grow up to here.
 TRANSACTION_OUTPUTS = 2_000
-# aiokafka retries for ever inside a transaction; past the broker's own limit it is aborted anyway.
-TRANSACTION_S = TRANSACTION_MS / 1_000
 RELEASE_S = 5.0
 
 
@@ -52,16 +49,14 @@ class PartitionEpoch:
         self,
         tp: TopicPartition,
         *,
-        group: str,
-        producer: AIOKafkaProducer,
+        transactions: Transactions,
         worker: Worker[Any],
         on_committed: Callable[[list[Done]], None],
     ) -> None:
         self.tp = tp
         self.ready = False
         self.failed: BaseException | None = None
-        self._group = group
-        self._producer = producer
+        self._transactions = transactions
         self._worker = worker
         self._on_committed = on_committed
         self._owned = True
@@ -90,7 +85,7 @@ class PartitionEpoch:
 
         `bounds` gives the log's first offset and the one after its last.
         """
-        await self._producer.start()
+        await self._transactions.start()
         last = await committed(self.tp)
         first, end = await bounds(self.tp)
         if last is not None and last.offset > end:
@@ -116,8 +111,16 @@ class PartitionEpoch:
                 self._worker.note(opened, self._resends)
                 continue
             self._idle.clear()
-            if self._queues.add(opened.order, opened):
+            if not self._done_at_once(opened) and self._queues.add(opened.order, opened):
                 self._spawn(self._run_line(opened))
+
+    def _done_at_once(self, opened: Opened[Any]) -> bool:
+        if self._queues.busy(opened.order):
+            return False
+        done = self._worker.at_once(opened, self._resends)
+        if done is not None:
+            self._finish(done)
+        return done is not None
 
     def skip(self, record: Record, error: Exception) -> None:
         """Passes over a record that the client cannot parse: a dead letter says where it lies."""
@@ -165,8 +168,7 @@ class PartitionEpoch:
                         if not self._owned:
                             return
                         batch = self._take_batch()
-                        async with asyncio.timeout(TRANSACTION_S):
-                            await self._commit(batch)
+                        await self._commit(batch)
                     self._on_committed(batch)
                     if not self._finished and self._tracker.unfinished == 0:
                         self._idle.set()
@@ -195,21 +197,8 @@ class PartitionEpoch:
         return batch
 
     async def _commit(self, batch: list[Done]) -> None:
-        await self._producer.begin_transaction()
-        self._note_transaction()
-        sent = [await self._send(output) for done in batch for output in done.outputs]
-        if sent:
-            await asyncio.gather(*sent)
         mark = OffsetAndMetadata(self._tracker.low_water, self._tracker.metadata())
-        await self._producer.send_offsets_to_transaction({self.tp: mark}, self._group)
-        await self._producer.commit_transaction()
-
-    async def _send(self, output: Outgoing) -> asyncio.Future[object]:
-        future: asyncio.Future[object] = await self._producer.send(
-            output.topic, output.value, output.key, headers=output.headers, timestamp_ms=output.timestamp_ms
-        )
-        future.add_done_callback(_note_outcome)
-        return future
+        await self._transactions.commit((output for done in batch for output in done.outputs), mark)
 
     async def drain(self, grace_s: float) -> bool:
         """Waits until all that was fed is committed; False when `grace_s` was not enough."""
@@ -234,26 +223,4 @@ class PartitionEpoch:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._stop_producer()
-        self._note_transaction()
-
-    async def _stop_producer(self) -> None:
-        """`stop` first flushes, for ever where no broker takes it; then only the connections are closed."""
-        fault = await within(RELEASE_S, self._producer.stop())
-        if fault is not None:
-            logger.warning("%s: producer closed by force: %r", self.tp, fault)
-            if self._producer._sender.sender_task is not None:
-                self._producer._sender.sender_task.cancel()
-            await within(RELEASE_S, self._producer.client.close())
-
-    def _note_transaction(self) -> None:
-        # aiokafka keeps a copy of a failed transaction's error in a future nobody awaits.
-        transaction = self._producer._txn_manager.wait_for_transaction_end()
-        if transaction is not None:
-            transaction.add_done_callback(_note_outcome)
-
-
-def _note_outcome(future: asyncio.Future[object]) -> None:
-    """Marks a future's exception as seen: another await of the same transaction raises it already."""
-    if not future.cancelled():
-        future.exception()
+        await self._transactions.close()

@@ -43,6 +43,7 @@ class Stage(Generic[In]):
     its prompt. `identity` names the work of a record: a second record of the partition with the same one is a
     resend and is dropped; `identity_unread` does so for a record that only names its prompt. Without them
     every record is work of its own. `order` says what must run one by one; without it, the record's key.
+    `at_once` is `handle` for a stage that never waits: the loop runs it in place, without a task.
     """
 
     name: str
@@ -55,3 +56,4 @@ class Stage(Generic[In]):
     identity: Callable[[In], bytes] | None = None
     identity_unread: Callable[[PromptRef], bytes] | None = None
     order: Callable[[In], bytes] | None = None
+    at_once: Callable[[In], Sequence[Emit]] | None = None

@@ -98,6 +98,24 @@ class Worker(Generic[In]):
             return None
         return self.stage.identity_unread(ref)
 
+    def at_once(self, opened: Opened[In], resends: Resends) -> Done | None:
+        """What `work` gives, where that takes no waiting; None where it does, or where something is wrong:
+        then `work` meets it again.
+        """
+        decide, record, event = self.stage.at_once, opened.record, opened.event
+        if decide is None or event is None:
+            return None
+        if self.note(opened, resends):
+            return self._resend(record)
+        try:
+            return Done(record.offset, self._outputs(record, decide(event)), False)
+        except Exception:
+            return None
+
+    def _resend(self, record: Record) -> Done:
+        logger.info("%s: %s is a resend and is dropped", self.stage.name, _place(record))
+        return Done(record.offset, (), False)
+
     async def work(self, opened: Opened[In], resends: Resends) -> Done:
         """What fails for good comes back as a dead letter, not as an exception.
 
@@ -106,8 +124,7 @@ class Worker(Generic[In]):
         """
         record, event = opened.record, opened.event
         if self.note(opened, resends):
-            logger.info("%s: %s is a resend and is dropped", self.stage.name, _place(record))
-            return Done(record.offset, (), False)
+            return self._resend(record)
         if event is None:
             error = opened.error or Permanent("no event")
             ref = error.ref if isinstance(error, BadEvent) else None

@@ -23,7 +23,7 @@ def job_topic(engine: str) -> Topic:
     return PREVIEW if engine in LOCAL_ENGINES else POLISH
 
 
-async def route(event: PromptEvent, deps: RouteDeps) -> Sequence[Emit]:
+def route(event: PromptEvent, deps: RouteDeps) -> Sequence[Emit]:
     """Decides, for each variant and locale, where it is drawn first."""
     emits = []
     for variant, spec in specs(event):
@@ -63,8 +63,11 @@ def undrawable(ref: PromptRef, reason: str, deps: RouteDeps) -> Emit:
 
 
 def route_stage(deps: RouteDeps) -> Stage[PromptEvent]:
+    def at_once(event: PromptEvent) -> Sequence[Emit]:
+        return route(event, deps)
+
     async def handle(event: PromptEvent) -> Sequence[Emit]:
-        return await route(event, deps)
+        return route(event, deps)
 
     def give_up(event: PromptEvent, error: Exception) -> GivenUp:
         finals = event.variants * max(1, len(event.locales))
@@ -84,4 +87,5 @@ def route_stage(deps: RouteDeps) -> Stage[PromptEvent]:
         deadline=lambda event: event.deadline,
         identity=prompt_identity,
         identity_unread=prompt_identity,
+        at_once=at_once,
     )

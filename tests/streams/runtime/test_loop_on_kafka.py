@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import os
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,22 +18,20 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas.events import Asset, PromptEvent, PromptRef, Result
-from schemas.topics import PROMPTS, RESULTS
+from schemas.events import PromptEvent
 from schemas.wire import encode, key_for
 from streams.broker.local import LocalBroker
 from streams.broker.topics import apply_topics
-from streams.runtime.clients import connection_options, consumer_options, producer_options
-from streams.runtime.clock import SystemClock
-from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
+from streams.runtime.clients import producer_options
+from streams.runtime.deadletters import DeadLetterLimit
 from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, StageStopped
-from streams.runtime.loop import LoopOptions, StageLoop
-from streams.runtime.retry import RetryPolicy
-from streams.runtime.stage import Emit, GivenUp, Stage
-from streams.runtime.work import Done, Worker
+from streams.runtime.loop import StageLoop
+from streams.runtime.stage import Emit
+from streams.runtime.work import Done
 from streams.settings import Settings
-from streams.stages.finals import failed_final
+from tests.support import stages as loops
 from tests.support.kafka import header, produce, read_all, read_until
+from tests.support.stages import numbered_result, stage_of
 
 KEYS = 8
 
@@ -64,47 +61,12 @@ class Echo:
             await asyncio.sleep(random.random() * self.longest_s)
         finally:
             self.running.discard(prompt.id)
-        result = Result(
-            id=prompt.prompt, ref=PromptRef(prompt.source, prompt.id), final=True, status="accepted"
-        )
-        return (Emit(RESULTS, result),)
-
-
-async def keep(data: bytes) -> Asset:
-    return Asset(uri="kept:1", sha256="0" * 64, media_type="application/json", bytes=len(data))
-
-
-def stage_of(handle: Any, **fields: Any) -> Stage[PromptEvent]:
-    def give_up(prompt: PromptEvent, error: Exception) -> GivenUp:
-        return GivenUp(failed_final(PromptRef(prompt.source, prompt.id), str(error)))
-
-    return Stage("echo", PROMPTS, PromptEvent, handle, give_up, failed_final, **fields)
+        return (numbered_result(prompt),)
 
 
 def loop_of(topics: Any, handle: Any, **changes: Any) -> StageLoop:
-    settings = Settings(bootstrap=topics.bootstrap, topic_prefix=topics.prefix)
-    limit = changes.pop("limit", DeadLetterLimit())
-    on_done: Callable[[Done], None] = changes.pop("on_done", lambda _done: None)
-    worker = Worker(
-        stage_of(handle, **changes.pop("stage", {})),
-        prefix=topics.prefix,
-        retry=RetryPolicy(first_s=0.01),
-        clock=SystemClock(),
-        rng=random.Random(1),
-        slots=asyncio.Semaphore(KEYS),
-        keep=keep,
-    )
-    options = LoopOptions(
-        group=f"{topics.prefix}echo",
-        topic=topics.prefix + "prompts",
-        consumer={**consumer_options(settings), "session_timeout_ms": 6_000, "heartbeat_interval_ms": 500},
-        producer=producer_options(settings),
-        connection=connection_options(settings),
-        drain_s=10.0,
-    )
-    options = dataclasses.replace(options, **changes)
-    watch = DeadLetterWatch(limit)
-    return StageLoop(worker, options, clock=SystemClock(), watch=watch, on_done=on_done)
+    stage = stage_of(handle, **changes.pop("stage", {}))
+    return loops.loop_of(topics.bootstrap, topics.prefix, stage, **changes)
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ def jobs(emits: Any) -> list[RenderJob]:
 
 async def test_previews_go_to_the_preview_topic_and_all_else_to_polish() -> None:
     async def topic(**fields: Any) -> str:
-        (emit,) = await route(prompt(**fields), RouteDeps(HYBRID))
+        (emit,) = route(prompt(**fields), RouteDeps(HYBRID))
         return emit.topic.name
 
     assert await topic(fast_preview=True) == "preview"
@@ -28,7 +28,7 @@ async def test_previews_go_to_the_preview_topic_and_all_else_to_polish() -> None
 async def test_a_job_carries_why_it_was_sent_there_and_what_bounds_it() -> None:
     deadline = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
     event = prompt(fast_preview=True, deadline=deadline, budget_usd=0.2, campaign="winter")
-    (job,) = jobs(await route(event, RouteDeps(HYBRID)))
+    (job,) = jobs(route(event, RouteDeps(HYBRID)))
     assert (job.route, job.reason, job.policy) == ("local-sd_medium", "fast_preview", "hybrid-1")
     assert (job.deadline, job.budget_usd, job.campaign, job.ordinal) == (deadline, 0.2, "winter", 0)
     assert [text.text for text in job.spec.texts] == ["SALE"]
@@ -36,7 +36,7 @@ async def test_a_job_carries_why_it_was_sent_there_and_what_bounds_it() -> None:
 
 async def test_each_variant_and_locale_has_a_job_and_a_final_of_its_own() -> None:
     event = prompt(variants=3, locales=("en", "fr"), texts=(Text("SALE"),))
-    made = jobs(await route(event, RouteDeps(LOCAL_FIRST)))
+    made = jobs(route(event, RouteDeps(LOCAL_FIRST)))
     assert [job.ref.variant for job in made] == [0, 1, 2, 3, 4, 5]
     assert {job.ref.run for job in made} == {"live"}
 
