@@ -12,6 +12,9 @@ import orjson
 
 from schemas.events import PromptRef, Text
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+_ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
+
 
 def digest(*parts: object) -> str:
     """SHA-256 in hex over the parts as one JSON array: sorted keys, no spaces, ASCII only.
@@ -22,10 +25,23 @@ def digest(*parts: object) -> str:
         TypeError: a part is not None, bool, int, float, str, a sequence or a str-keyed dict of these.
         ValueError: a float is NaN or infinite.
     """
-    text = json.dumps(
-        _canonical(list(parts), "parts"), separators=(",", ":"), sort_keys=True, allow_nan=False
-    )
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    text = _plain_json(parts)
+    if text is None:
+        text = _ENCODER.encode(_canonical(list(parts), "parts")).encode("ascii")
+    return hashlib.sha256(text).hexdigest()
+
+
+def _plain_json(parts: tuple[object, ...]) -> bytes | None:
+    """The same text several times faster, for words and whole numbers; None where it might be another."""
+    for part in parts:
+        if type(part) not in _PLAIN and not (type(part) is tuple and _PLAIN.issuperset(map(type, part))):
+            return None
+    try:
+        text = orjson.dumps(parts)
+    except TypeError:  # a number beyond 64 bits, half a surrogate pair
+        return None
+    # orjson writes UTF-8, and DEL as it is.
+    return text if text.isascii() and b"\x7f" not in text else None
 
 
 def prompt_key(source: str, id: str) -> bytes:

@@ -99,6 +99,7 @@ def _loop(stage: Stage[Any], settings: Settings) -> StageLoop:
         topic=settings.topic_prefix + stage.topic.name,
         max_in_flight=settings.max_in_flight,
         drain_s=settings.drain_seconds,
+        resend_horizon=settings.resend_horizon,
     )
     clients = KafkaClients.of(settings)
     return StageLoop(worker, options, clients, clock=clock, watch=DeadLetterWatch(DeadLetterLimit()))

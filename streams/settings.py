@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.routing.policy import POLICIES
+from streams.runtime.resends import HORIZON
 
 PREFIX = "GLYPHSTREAM_"
 FILE_NAME = "glyphstream.toml"
@@ -26,7 +27,9 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`assets` is a folder or an object-store URL; dollars are per hour of our own machines."""
+    """`assets` is a folder or an object-store URL; dollars are per hour of our own machines;
+    `resend_horizon` counts records of a partition.
+    """
 
     bootstrap: str = "127.0.0.1:9092"
     topic_prefix: str = ""
@@ -40,6 +43,7 @@ class Settings:
     concurrency: int = 8
     max_in_flight: int = 64
     drain_seconds: float = 30.0
+    resend_horizon: int = HORIZON
     no_cache: bool = False
 
 
@@ -53,6 +57,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "concurrency": (1, 1_024),
     "max_in_flight": (1, 10_000),
     "drain_seconds": (0, 3_600),
+    "resend_horizon": (1, 100_000),
 }
 
 

@@ -28,7 +28,7 @@ def specs(event: PromptEvent) -> Iterator[tuple[int, Spec]]:
 def texts_for(texts: tuple[Text, ...], locale: str) -> tuple[Text, ...]:
     """The texts of one locale, and those that name none; each then names its locale."""
     return tuple(
-        dataclasses.replace(text, locale=text.locale or locale)
+        text if text.locale else dataclasses.replace(text, locale=locale)
         for text in texts
         if text.locale is None or same_locale(text.locale, locale)
     )
@@ -40,6 +40,8 @@ def prompt_in(event: PromptEvent, locale: str) -> str:
     An engine draws whatever the prompt quotes. The counterpart of a text is the one of the same role at
     the same place among its locale's texts; a text without one is left out.
     """
+    if not event.locales:
+        return event.prompt
     own = _by_role(text for text in event.texts if text.locale and same_locale(text.locale, locale))
     prompt = event.prompt
     for other in event.locales:

@@ -24,6 +24,7 @@ from streams.runtime.deadletters import DeadLetterWatch
 from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, StageStopped
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.records import Record
+from streams.runtime.resends import HORIZON
 from streams.runtime.transactions import Transactions
 from streams.runtime.work import Done, Worker
 
@@ -31,8 +32,8 @@ logger = logging.getLogger(__name__)
 POLL_MS = 200
 RESTART_S = 1.0
 CLOSE_S = 10.0
-# Records received may be this many times those under way: the rest stands in line behind others.
-LINE = 16
+# Records taken at once where the work needs no waiting: long enough to pay, short enough for heartbeats.
+CHUNK = 256
 # Records taken one by one in search of one that cannot be parsed.
 STEPS = 256
 
@@ -52,11 +53,19 @@ class Unparsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopOptions:
-    """Times in seconds: `drain_s` for a stop, `revoke_s` for a rebalance, which stops the whole group."""
+    """Times in seconds: `drain_s` for a stop, `revoke_s` for a rebalance, which stops the whole group.
+
+    `max_in_flight` bounds the records worked on at once, over all partitions; `max_received` and
+    `max_received_bytes` those in memory, which also stand in line behind others or wait to be committed.
+    `resend_horizon` is how many records of a partition a producer's resend may lie apart.
+    """
 
     group: str
     topic: str
     max_in_flight: int = 64
+    max_received: int = 4_096
+    max_received_bytes: int = 64 << 20
+    resend_horizon: int = HORIZON
     drain_s: float = 30.0
     revoke_s: float = 20.0
 
@@ -84,6 +93,7 @@ class StageLoop:
         self._starting: dict[TopicPartition, asyncio.Task[None]] = {}
         self._fatal: StageStopped | None = None
         self._room = asyncio.Event()
+        self._at_once = worker.stage.at_once is not None
         self.consumer = clients.consumer(options.group)
         self._admin = clients.admin()
 
@@ -110,14 +120,13 @@ class StageLoop:
     async def _step(self) -> None:
         self._replace_failed()
         self._set_pauses()
-        room = self._options.max_in_flight - self.running
-        if self._full():
-            room = 0
+        room = 0 if self._full() else self._options.max_in_flight - self.running
+        if room == 0:
             await self._wait_for_room()
         try:
             # Asked even when full, and then without waiting: a member that stops asking is taken for dead.
             fetched = await self.consumer.getmany(
-                timeout_ms=POLL_MS if room > 0 else 0, max_records=max(room, 1)
+                timeout_ms=POLL_MS if room > 0 else 0, max_records=CHUNK if self._at_once else max(room, 1)
             )
         except KafkaError as error:
             logger.warning("%s: poll failed: %s", self._worker.stage.name, error)
@@ -172,9 +181,12 @@ class StageLoop:
     def _full(self) -> bool:
         """Enough to do; records that wait in line behind another are bounded apart, so that a long line
         does not keep the rest from being fetched."""
-        received = sum(epoch.tracker.unfinished for epoch in self._epochs.values())
-        most = self._options.max_in_flight
-        return self.running >= most or received >= LINE * most
+        options, epochs = self._options, self._epochs.values()
+        return (
+            self.running >= options.max_in_flight
+            or sum(epoch.tracker.unfinished for epoch in epochs) >= options.max_received
+            or sum(epoch.held_bytes for epoch in epochs) >= options.max_received_bytes
+        )
 
     def _set_pauses(self) -> None:
         full = self._full()
@@ -228,6 +240,7 @@ class StageLoop:
             transactions=Transactions(tp, group=group, producer=producer),
             worker=self._worker,
             on_committed=self._committed_batch,
+            resend_horizon=self._options.resend_horizon,
         )
 
     def _replace_failed(self) -> None:

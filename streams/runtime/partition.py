@@ -52,17 +52,19 @@ class PartitionEpoch:
         transactions: Transactions,
         worker: Worker[Any],
         on_committed: Callable[[list[Done]], None],
+        resend_horizon: int = HORIZON,
     ) -> None:
         self.tp = tp
         self.ready = False
         self.failed: BaseException | None = None
+        self.held_bytes = 0
         self._transactions = transactions
         self._worker = worker
         self._on_committed = on_committed
         self._owned = True
         self._lock = asyncio.Lock()
         self._tracker = OffsetTracker(0)
-        self._resends = Resends()
+        self._resends = Resends(resend_horizon)
         self._queues: KeyedQueues[Opened[Any]] = KeyedQueues()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: deque[Done] = deque()
@@ -98,7 +100,8 @@ class PartitionEpoch:
         if not self._owned:
             return
         self._tracker = OffsetTracker(offset, finished)
-        consumer.seek(self.tp, max(first, offset - HORIZON) if self._worker.remembers else offset)
+        remembers = self._worker.stage.identity is not None
+        consumer.seek(self.tp, max(first, self._resends.reread_from(offset)) if remembers else offset)
         self._committer = asyncio.create_task(self._commit_loop(), name=f"commit {self.tp}")
         self.ready = True
         logger.info("%s: owned from %d, %d finished above", self.tp, offset, len(finished))
@@ -107,17 +110,22 @@ class PartitionEpoch:
         """Starts what may start; order within a key is kept, a record seen before is dropped."""
         for record in records:
             opened = self._worker.open(record)
+            resent = opened.identity is not None and self._resends.is_resend(
+                opened.identity, record.offset
+            )
             if not self._tracker.receive(record.offset):
-                self._worker.note(opened, self._resends)
                 continue
             self._idle.clear()
-            if not self._done_at_once(opened) and self._queues.add(opened.order, opened):
+            self.held_bytes += len(record.value or b"")
+            if resent:
+                self._finish(self._worker.dropped(opened))
+            elif not self._done_at_once(opened) and self._queues.add(opened.order, opened):
                 self._spawn(self._run_line(opened))
 
     def _done_at_once(self, opened: Opened[Any]) -> bool:
         if self._queues.busy(opened.order):
             return False
-        done = self._worker.at_once(opened, self._resends)
+        done = self._worker.at_once(opened)
         if done is not None:
             self._finish(done)
         return done is not None
@@ -141,7 +149,7 @@ class PartitionEpoch:
     async def _run_line(self, opened: Opened[Any] | None) -> None:
         try:
             while opened is not None:
-                self._finish(await self._worker.work(opened, self._resends))
+                self._finish(await self._worker.work(opened))
                 opened = self._queues.done(opened.order)
         except Exception as error:
             # Not even a dead letter could be made: without a record's outcome nothing may be committed.
@@ -169,6 +177,7 @@ class PartitionEpoch:
                             return
                         batch = self._take_batch()
                         await self._commit(batch)
+                    self.held_bytes -= sum(done.held_bytes for done in batch)
                     self._on_committed(batch)
                     if not self._finished and self._tracker.unfinished == 0:
                         self._idle.set()

@@ -48,8 +48,10 @@ class Outgoing:
     @property
     def size(self) -> int:
         """Bytes on the wire, with room for the batch's own framing."""
-        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
-        return len(self.key or b"") + len(self.value or b"") + headers + FRAMING_BYTES
+        total = FRAMING_BYTES + len(self.key or b"") + len(self.value or b"")
+        for name, value in self.headers:
+            total += len(name) + len(value or b"") + 10
+        return total
 
 
 def trace_of(headers: Headers) -> list[tuple[str, bytes]]:

@@ -15,7 +15,6 @@ from streams.runtime.clock import Clock
 from streams.runtime.deadletters import Keep, claim_checked, dead_letter
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing, Record, outgoing, trace_of
-from streams.runtime.resends import Resends
 from streams.runtime.retry import RetryPolicy, seconds_until
 from streams.runtime.stage import Emit, In, Stage
 
@@ -27,21 +26,26 @@ class Opened(Generic[In]):
     """A record and the event in it, or the reason why there is none.
 
     `order` is what keeps records in line: those of one order run one by one, None waits for nobody.
+    `identity` names the work, so that a resend is known; None where it has no name.
     """
 
     record: Record
     event: In | None
     error: Exception | None
     order: bytes | None
+    identity: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What goes out for one record. `dead` says that the record is among it as a dead letter."""
+    """What goes out for one record. `dead` says that the record is among it as a dead letter; `held_bytes`
+    is what the record takes of memory.
+    """
 
     offset: int
     outputs: Sequence[Outgoing]
     dead: bool
+    held_bytes: int
 
 
 class Worker(Generic[In]):
@@ -71,67 +75,53 @@ class Worker(Generic[In]):
         self._slots = slots
         self._keep = keep
 
-    @property
-    def remembers(self) -> bool:
-        """Whether finished records matter, because a resend of theirs may come."""
-        return self.stage.identity is not None
-
     def open(self, record: Record) -> Opened[In]:
         """Decodes a record; never raises: what cannot be read must not stop those behind it."""
+        stage = self.stage
         try:
-            event = decode(self.stage.event, record.value, record.headers)
+            event = decode(stage.event, record.value, record.headers)
+            order = record.key if stage.order is None else stage.order(event)
+            identity = None if stage.identity is None else stage.identity(event)
         except Exception as error:
-            return Opened(record, None, error, record.key)
-        order = record.key if self.stage.order is None else self.stage.order(event)
-        return Opened(record, event, None, order)
+            return Opened(record, None, error, record.key, self._identity_of_unread(error))
+        return Opened(record, event, None, order, identity)
 
-    def note(self, opened: Opened[In], resends: Resends) -> bool:
-        """Remembers whose work a record is; True when an earlier record was the same work."""
-        identity = self._identity(opened)
-        return identity is not None and resends.is_resend(identity, opened.record.offset)
-
-    def _identity(self, opened: Opened[In]) -> bytes | None:
-        if opened.event is not None:
-            return None if self.stage.identity is None else self.stage.identity(opened.event)
-        ref = opened.error.ref if isinstance(opened.error, BadEvent) else None
-        if ref is None or self.stage.identity_unread is None:
+    def _identity_of_unread(self, error: Exception) -> bytes | None:
+        if not isinstance(error, BadEvent) or error.ref is None or self.stage.identity_unread is None:
             return None
-        return self.stage.identity_unread(ref)
+        return self.stage.identity_unread(error.ref)
 
-    def at_once(self, opened: Opened[In], resends: Resends) -> Done | None:
+    def dropped(self, opened: Opened[In]) -> Done:
+        """Stands for a record that repeats the work of an earlier one."""
+        logger.info("%s: %s is a resend and is dropped", self.stage.name, _place(opened.record))
+        return _done(opened.record, ())
+
+    def at_once(self, opened: Opened[In]) -> Done | None:
         """What `work` gives, where that takes no waiting; None where it does, or where something is wrong:
         then `work` meets it again.
         """
         decide, record, event = self.stage.at_once, opened.record, opened.event
         if decide is None or event is None:
             return None
-        if self.note(opened, resends):
-            return self._resend(record)
         try:
-            return Done(record.offset, self._outputs(record, decide(event)), False)
+            return _done(record, self._outputs(record, decide(event)))
         except Exception:
             return None
 
-    def _resend(self, record: Record) -> Done:
-        logger.info("%s: %s is a resend and is dropped", self.stage.name, _place(record))
-        return Done(record.offset, (), False)
-
-    async def work(self, opened: Opened[In], resends: Resends) -> Done:
+    async def work(self, opened: Opened[In]) -> Done:
         """What fails for good comes back as a dead letter, not as an exception.
 
         Raises:
             Exception: a dead letter too large for its topic could not be stored; nothing may be committed.
         """
         record, event = opened.record, opened.event
-        if self.note(opened, resends):
-            return self._resend(record)
         if event is None:
             error = opened.error or Permanent("no event")
             ref = error.ref if isinstance(error, BadEvent) else None
             emits = () if ref is None else self.stage.give_up_on_unreadable(ref, str(error))
             return await self._dead(record, emits, error)
         try:
-            return Done(record.offset, self._outputs(record, await self._handle(event)), False)
+            return _done(record, self._outputs(record, await self._handle(event)))
         except Exception as error:
             return await self._given_up(record, event, error)
 
@@ -143,7 +133,7 @@ class Worker(Generic[In]):
         try:
             given_up = self.stage.give_up(event, error)
             if not given_up.dead_letter:
-                return Done(record.offset, self._outputs(record, given_up.emits), False)
+                return _done(record, self._outputs(record, given_up.emits))
         except Exception as fault:
             # What would stand for the record is at fault: it is kept, and those behind it flow.
             logger.exception("%s: %s: giving up failed", self.stage.name, _place(record))
@@ -199,7 +189,11 @@ class Worker(Generic[In]):
         except Exception:
             logger.exception("%s: %s: what stands for it cannot be sent", name, _place(record))
             outputs = []
-        return Done(record.offset, [*outputs, letter], True)
+        return _done(record, [*outputs, letter], dead=True)
+
+
+def _done(record: Record, outputs: Sequence[Outgoing], *, dead: bool = False) -> Done:
+    return Done(record.offset, outputs, dead, len(record.value or b""))
 
 
 def _place(record: Record) -> str:

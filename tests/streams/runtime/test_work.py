@@ -13,7 +13,6 @@ from schemas.topics import RESULTS
 from schemas.wire import decode, encode, headers_for
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing
-from streams.runtime.resends import Resends
 from streams.runtime.retry import RetryPolicy
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.runtime.work import Done, Worker
@@ -89,7 +88,7 @@ def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, 
             slots=asyncio.Semaphore(1),
             keep=keep,
         )
-        return await worker.work(worker.open(record), Resends())
+        return await worker.work(worker.open(record))
 
     return asyncio.run(main())
 
