@@ -110,9 +110,7 @@ class PartitionEpoch:
         """Starts what may start; order within a key is kept, a record seen before is dropped."""
         for record in records:
             opened = self._worker.open(record)
-            resent = opened.identity is not None and self._resends.is_resend(
-                opened.identity, record.offset
-            )
+            resent = opened.identity is not None and self._resends.is_resend(opened.identity, record.offset)
             if not self._tracker.receive(record.offset):
                 continue
             self._idle.clear()

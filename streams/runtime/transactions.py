@@ -7,11 +7,11 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from aiokafka import TopicPartition
-from aiokafka.partitioner import murmur2
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.bounded import within
 from streams.runtime.clients import TRANSACTION_MS, Batch, Producer
+from streams.runtime.partitioner import partition_for
 from streams.runtime.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -74,9 +74,8 @@ class Transactions:
                 raise outcome
 
     def _partition_of(self, key: bytes | None, partitions: Sequence[int]) -> int:
-        """The partition that Kafka's own clients would choose for the key."""
-        number: int = self._tp.partition if key is None else murmur2(key) & 0x7FFFFFFF
-        return partitions[number % len(partitions)]
+        count = len(partitions)
+        return partitions[self._tp.partition % count if key is None else partition_for(key, count)]
 
     async def close(self) -> None:
         """Ends within seconds, also when no broker answers: an aiokafka producer first flushes, for ever
