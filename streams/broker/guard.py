@@ -52,6 +52,8 @@ class Guard:
         while (status := child.poll()) is None:
             if kill_at is None and (self.asked_to_stop or self._parent_is_gone()):
                 child.terminate()
+                # A child that was stopped (SIGSTOP) hears nothing until it goes on.
+                child.send_signal(signal.SIGCONT)
                 kill_at = time.monotonic() + self.grace_s
             elif kill_at is not None and time.monotonic() >= kill_at:
                 child.kill()

@@ -8,18 +8,20 @@ import shutil
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streams.broker.errors import BrokerError
 from streams.broker.folder import DataFolder, last_words
 from streams.broker.java import Java, java_command
-from streams.broker.ports import LOOPBACK
+from streams.broker.ports import LOOPBACK, Ports
 from streams.broker.probe import count_brokers
 from streams.broker.process import STOP_GRACE_S, BrokerProcess
-from streams.broker.properties import render_properties, server_properties
+from streams.broker.properties import NODE_ID, render_properties, server_properties
 
+PORT_ATTEMPTS = 3
+PORT_TAKEN = "Address already in use"
 READY_S = 90.0
 FORMAT_S = 90.0
 POLL_S = 0.02
@@ -46,19 +48,48 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How one broker is to run; `ports` are the clients' and the controller's."""
+    """How one node is to run. `voters` are all controllers' ports by node id; None where it is alone.
 
-    ports: tuple[int, int]
+    `advertised_port` is what clients are told instead of the port it listens on.
+    """
+
+    ports: Ports
+    node_id: int = NODE_ID
+    voters: Mapping[int, int] | None = None
+    advertised_port: int | None = None
     heap_mb: int = 512
     settings: Mapping[str, str] | None = None
     flags: tuple[str, ...] = ()
     stop_grace_s: float = STOP_GRACE_S
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process that may not serve yet; its lines in the log begin at byte `since`."""
+
+    process: BrokerProcess
+    folder: DataFolder
+    port: int
+    since: int
+
+
 def launch(runtime: Runtime, folder: DataFolder, options: Options, *, lock_fd: int) -> BrokerProcess:
     """A broker that answers. Raises `BrokerError` with the end of its log where it does not come up."""
+    started = spawn(runtime, folder, options, cluster_id=new_cluster_id(), lock_fd=lock_fd)
+    try:
+        wait_until_ready([started])
+    except BaseException:
+        started.process.kill()
+        raise
+    return started.process
+
+
+def spawn(
+    runtime: Runtime, folder: DataFolder, options: Options, *, cluster_id: str, lock_fd: int
+) -> Started:
+    """Starts a node; one without data becomes a member of the cluster `cluster_id`."""
     if not folder.is_formatted():
-        format_storage(runtime, folder, options, lock_fd=lock_fd)
+        format_storage(runtime, folder, options, cluster_id=cluster_id, lock_fd=lock_fd)
     write_properties(folder, options, logs=folder.logs)
     since = folder.rotate_log()
     process = BrokerProcess.spawn(
@@ -69,31 +100,32 @@ def launch(runtime: Runtime, folder: DataFolder, options: Options, *, lock_fd: i
         environ=runtime.environ(),
         grace_s=options.stop_grace_s,
     )
-    try:
-        wait_until_ready(process, folder, options.ports[0], since=since)
-    except BaseException:
-        process.kill()
-        raise
-    return process
+    return Started(process, folder, options.ports.client, since)
 
 
 def write_properties(folder: DataFolder, options: Options, *, logs: Path) -> None:
-    port, controller_port = options.ports
     properties = server_properties(
-        port=port,
-        controller_port=controller_port,
+        ports=options.ports,
         # Relative to the broker's working folder: Kafka splits this setting at commas.
         logs=logs.name,
+        node_id=options.node_id,
+        voters=options.voters,
+        advertised_port=options.advertised_port,
         settings=options.settings,
     )
     folder.properties.write_text(render_properties(properties), "ascii")
 
 
-def format_storage(runtime: Runtime, folder: DataFolder, options: Options, *, lock_fd: int) -> None:
-    """Gives the folder a cluster id. An interrupted attempt leaves nothing that looks formatted."""
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+
+
+def format_storage(
+    runtime: Runtime, folder: DataFolder, options: Options, *, cluster_id: str, lock_fd: int
+) -> None:
+    """Gives the folder its cluster id. An interrupted attempt leaves nothing that looks formatted."""
     shutil.rmtree(folder.unformatted, ignore_errors=True)
     write_properties(folder, options, logs=folder.unformatted)
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
     # The argument's own spelling: an id may begin with a dash.
     arguments = ("format", f"--cluster-id={cluster_id}", "-c", folder.properties.name)
     try:
@@ -117,26 +149,33 @@ def format_storage(runtime: Runtime, folder: DataFolder, options: Options, *, lo
     folder.unformatted.rename(folder.logs)
 
 
-def wait_until_ready(
-    process: BrokerProcess, folder: DataFolder, port: int, *, since: int, ready_s: float = READY_S
-) -> None:
-    """Returns once the broker answers a metadata request and counts itself as up."""
+def wait_until_ready(nodes: Sequence[Started], *, brokers: int = 1, ready_s: float = READY_S) -> None:
+    """Returns once every node answers a metadata request and counts `brokers` as up."""
     deadline = time.monotonic() + ready_s
+    waiting = list(nodes)
     while True:
-        if not process.running:
-            raise BrokerError(_explain(folder, since, f"left with exit status {process.wait()}"))
-        try:
-            if count_brokers(LOOPBACK, port) > 0:
-                return
-        except OSError:
-            pass
+        for node in nodes:
+            if not node.process.running:
+                raise BrokerError(_explain(node, f"left with exit status {node.process.wait()}"))
+        waiting = [node for node in waiting if not _serves(node, brokers)]
+        if not waiting:
+            return
         if time.monotonic() > deadline:
-            raise BrokerError(_explain(folder, since, f"did not answer on port {port} in {ready_s:.0f} s"))
+            raise BrokerError(
+                _explain(waiting[0], f"did not answer on port {waiting[0].port} in {ready_s:.0f} s")
+            )
         time.sleep(POLL_S)
 
 
+def _serves(node: Started, brokers: int) -> bool:
+    try:
+        return count_brokers(LOOPBACK, node.port) >= brokers
+    except OSError:
+        return False
+
+
 ADVICE = {
-    "Address already in use": "another program took the port: leave the port out, or free it",
+    PORT_TAKEN: "another program took the port: leave the port out, or free it",
     "No space left on device": "the disk is full: free space, or choose another folder",
     "OutOfMemoryError": "give it more memory (heap_mb)",
     "Could not reserve enough space": "the machine has too little free memory for the heap: lower heap_mb",
@@ -145,7 +184,7 @@ ADVICE = {
 }
 
 
-def _explain(folder: DataFolder, since: int, what: str) -> str:
-    tail = folder.log_tail(since)
+def _explain(node: Started, what: str) -> str:
+    folder, tail = node.folder, node.folder.log_tail(node.since)
     advice = next((fix for sign, fix in ADVICE.items() if sign in tail), "its log says why")
     return f"Apache Kafka in {folder.path} {what}; {advice}. End of {folder.log}:\n{tail or '(empty)'}"

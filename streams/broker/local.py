@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
 from streams.broker.errors import BrokerError
-from streams.broker.folder import DataFolder, Identity
+from streams.broker.folder import ClusterFolder, DataFolder, make_folder
 from streams.broker.jars import KAFKA_VERSION, Progress
-from streams.broker.launch import Options, Runtime, launch
+from streams.broker.launch import PORT_ATTEMPTS, PORT_TAKEN, Options, Runtime, launch
 from streams.broker.lock import Lock, claim
 from streams.broker.ports import LOOPBACK, choose_ports
 from streams.broker.process import STOP_GRACE_S, BrokerProcess
 from streams.broker.warmup import prepare
 
 __all__ = ["KAFKA_VERSION", "BrokerError", "LocalBroker"]
-
-PORT_ATTEMPTS = 3
 
 
 class LocalBroker:
@@ -35,6 +32,7 @@ class LocalBroker:
         runtime: Runtime,
         *,
         port: int,
+        advertised_port: int | None,
         heap_mb: int,
         settings: Mapping[str, str] | None,
         on_progress: Progress | None,
@@ -42,6 +40,7 @@ class LocalBroker:
         self._folder = folder
         self._runtime = runtime
         self._wanted_port = port
+        self._advertised_port = advertised_port
         self._heap_mb = heap_mb
         self._settings = settings
         self._on_progress = on_progress
@@ -55,6 +54,7 @@ class LocalBroker:
         data_dir: Path,
         *,
         port: int = 0,
+        advertised_port: int | None = None,
         heap_mb: int = 512,
         settings: Mapping[str, str] | None = None,
         on_progress: Progress | None = None,
@@ -62,20 +62,17 @@ class LocalBroker:
         """Returns when the broker serves. Blocks: from asyncio, call it in a thread.
 
         The first start on a machine downloads the jars and prepares a start-up cache. Port 0 means the one
-        that `data_dir` had before, or any that is free. `settings` are Kafka's own, by their names.
+        that `data_dir` had before, or any that is free. Clients are told `advertised_port` where it is given:
+        a proxy's, which forwards to `port`. `settings` are Kafka's own, by their names.
         Raises `BrokerError` with the end of the broker's log, or the pid of whoever holds `data_dir`.
         """
-        if sys.platform == "win32":
-            raise BrokerError("the local broker runs on Linux and macOS: use WSL, or docker compose up")
-        folder = DataFolder(data_dir.expanduser().resolve())
-        try:
-            folder.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BrokerError(f"data folder {data_dir} cannot be made: {error}; choose another") from error
+        ClusterFolder(data_dir).check_nodes(1)
+        folder = DataFolder(make_folder(data_dir))
         broker = cls(
             folder,
             prepare(on_progress),
             port=port,
+            advertised_port=advertised_port,
             heap_mb=heap_mb,
             settings=settings,
             on_progress=on_progress,
@@ -85,8 +82,13 @@ class LocalBroker:
 
     @property
     def bootstrap(self) -> str:
-        """`127.0.0.1:port`, as clients take it."""
-        return f"{LOOPBACK}:{self._port}"
+        """`127.0.0.1:port`, as clients take it: the advertised port where there is one."""
+        return f"{LOOPBACK}:{self._advertised_port or self._port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens for clients, whatever it advertises."""
+        return self._port
 
     @property
     def pid(self) -> int:
@@ -148,17 +150,22 @@ class LocalBroker:
         if self._on_progress:
             self._on_progress(f"starting Apache Kafka {KAFKA_VERSION} in {self._folder.path}")
         for attempt in range(1, PORT_ATTEMPTS + 1):
-            ports = choose_ports(self._wanted_port, self._folder.identity())
-            options = Options(ports=ports, heap_mb=self._heap_mb, settings=self._settings)
+            ports = choose_ports(self._wanted_port, self._folder.ports())
+            options = Options(
+                ports=ports,
+                advertised_port=self._advertised_port,
+                heap_mb=self._heap_mb,
+                settings=self._settings,
+            )
             try:
                 process = launch(self._runtime, self._folder, options, lock_fd=lock.descriptor)
             except BrokerError as error:
                 # Somebody else may take a free port between the choice and the start.
-                if attempt == PORT_ATTEMPTS or "Address already in use" not in str(error):
+                if attempt == PORT_ATTEMPTS or PORT_TAKEN not in str(error):
                     raise
             else:
-                self._port = ports[0]
-                self._folder.remember(Identity(KAFKA_VERSION, *ports))
+                self._port = ports.client
+                self._folder.remember(ports)
                 return process
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import random
 import socket
+from collections.abc import Collection
+from dataclasses import astuple, dataclass
+from itertools import islice
 
 from streams.broker.errors import BrokerError
-from streams.broker.folder import Identity
 
 LOOPBACK = "127.0.0.1"
+# Below those that Linux and macOS give to outgoing connections: a client that keeps trying to reach a broker
+# that is down would sooner or later be given the broker's own port.
+UNASSIGNED = range(20_000, 32_768)
+_RANDOM = random.SystemRandom()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where one node listens: for clients, for the other controllers, for the other brokers."""
+
+    client: int
+    controller: int
+    internal: int
 
 
 def is_free(port: int) -> bool:
@@ -22,21 +37,29 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose_ports(wanted: int, remembered: Identity | None) -> tuple[int, int]:
-    """(clients' port, controller's port); 0 asks for the remembered one, or any that is free."""
+def free_ports(count: int, *, avoid: Collection[int] = ()) -> tuple[int, ...]:
+    """Different ports that nobody listens on now. Raises `BrokerError` when so many cannot be found."""
+    shuffled = _RANDOM.sample(UNASSIGNED, len(UNASSIGNED))
+    found = tuple(islice((port for port in shuffled if port not in avoid and is_free(port)), count))
+    if len(found) < count:
+        raise BrokerError(
+            f"{len(found)} ports of {UNASSIGNED.start} to {UNASSIGNED.stop - 1} on {LOOPBACK} are free, "
+            f"{count} are needed: stop something that listens there"
+        )
+    return found
+
+
+def choose_ports(wanted: int, remembered: Ports | None = None, *, avoid: Collection[int] = ()) -> Ports:
+    """`wanted` for clients (0: the remembered one); the remembered others; what is taken is chosen anew.
+
+    `avoid` are ports that others will take, though they are free now.
+    Raises `BrokerError` where `wanted` itself is taken.
+    """
     if wanted and not is_free(wanted):
         raise BrokerError(
             f"port {wanted} on {LOOPBACK} is taken: stop what listens there, or leave the port out"
         )
-    with contextlib.ExitStack() as held:
-        free = [held.enter_context(socket.socket()) for _ in range(2)]
-        for one in free:
-            one.bind((LOOPBACK, 0))
-        clients, controller = (int(one.getsockname()[1]) for one in free)
-    if remembered and is_free(remembered.controller_port) and remembered.controller_port != wanted:
-        controller = remembered.controller_port
-    if wanted:
-        return wanted, controller
-    if remembered and is_free(remembered.port):
-        clients = remembered.port
-    return clients, controller
+    known = astuple(remembered) if remembered else (0, 0, 0)
+    fresh = iter(free_ports(len(known), avoid={wanted, *known, *avoid}))
+    kept = [port if port and port != wanted and is_free(port) else next(fresh) for port in known]
+    return Ports(wanted or kept[0], *kept[1:])

@@ -54,20 +54,36 @@ class BrokerProcess:
     def running(self) -> bool:
         return self.guard.poll() is None
 
+    def ask_to_stop(self) -> bool:
+        """Waits for nothing; the guard kills it after its own grace. Whether it ran."""
+        running = self.running
+        if running:
+            self.guard.terminate()
+        return running
+
     def terminate(self, grace_s: float = STOP_GRACE_S) -> None:
         """Asks the broker to close its logs and leave; kills it after the grace."""
-        if self.running:
-            self.guard.terminate()
+        if self.ask_to_stop():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.guard.wait(grace_s)
         self.kill()
 
     def kill(self) -> None:
         """SIGKILL, as a crash would."""
+        self._signal(signal.SIGKILL)
+        self.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: its sockets stay open and nothing answers, as on a machine that hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self.running:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid or self.guard.pid, signal.SIGKILL)
-        self.wait()
+                os.kill(self.pid or self.guard.pid, number)
 
     def wait(self, timeout_s: float | None = None) -> int:
         """The broker's exit status, 128 + n after signal n. Raises `subprocess.TimeoutExpired`."""

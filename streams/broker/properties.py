@@ -7,9 +7,10 @@ from itertools import chain
 
 from schemas.topics import TOPICS
 from streams.broker.errors import BrokerError
-from streams.broker.ports import LOOPBACK
+from streams.broker.ports import LOOPBACK, Ports
 
 NODE_ID = 1
+NODE_COUNTS = (1, 3, 5)
 # A batch adds its own header to the largest record that a topic takes.
 MESSAGE_MAX_BYTES = max(topic.max_message_bytes for topic in TOPICS) + 1_024
 
@@ -19,14 +20,9 @@ _MODEST = {
     "replica.fetch.max.bytes": str(MESSAGE_MAX_BYTES),
     "num.partitions": "4",
     "offsets.topic.num.partitions": "8",
-    "offsets.topic.replication.factor": "1",
     "offsets.retention.minutes": str(30 * 24 * 60),
     "transaction.state.log.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "4",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
     # After a crash the controller refuses the broker until its old session ends: 9 s by default.
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
@@ -41,22 +37,62 @@ _MODEST = {
 }
 
 
+def check_nodes(nodes: int) -> None:
+    """Raises `BrokerError` with the counts there are and why there is no other."""
+    if nodes not in NODE_COUNTS:
+        raise BrokerError(
+            f"nodes is {nodes}: choose one of {', '.join(map(str, NODE_COUNTS))}. "
+            "A majority of them must be up, so two survive no loss at all, and four no more than three do"
+        )
+
+
+def replication(nodes: int) -> tuple[int, int]:
+    """(copies of a record, how many of them must have it before it is acknowledged)."""
+    return (3, 2) if nodes >= 3 else (1, 1)
+
+
+def _replicated(nodes: int) -> dict[str, str]:
+    """For topics that do not say otherwise, and for Kafka's own."""
+    copies, in_sync = map(str, replication(nodes))
+    return {
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": copies,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "unclean.leader.election.enable": "false",
+    }
+
+
 def server_properties(
-    *, port: int, controller_port: int, logs: str, settings: Mapping[str, str] | None = None
+    *,
+    ports: Ports,
+    logs: str,
+    node_id: int = NODE_ID,
+    voters: Mapping[int, int] | None = None,
+    advertised_port: int | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """One node that is broker and controller. `settings` override all but where it listens and lives.
 
+    `voters` are the controllers' ports by node id, this one's included; None means that it is alone.
+    `advertised_port` is what clients are told; brokers speak to each other over a listener of their own.
     Raises `BrokerError` naming a setting that is not the caller's to make.
     """
+    quorum = voters or {node_id: ports.controller}
+    listening = {"PLAINTEXT": ports.client, "INTERNAL": ports.internal, "CONTROLLER": ports.controller}
+    advertised = {"PLAINTEXT": advertised_port or ports.client, "INTERNAL": ports.internal}
     fixed = {
         "process.roles": "broker,controller",
-        "node.id": str(NODE_ID),
-        "controller.quorum.voters": f"{NODE_ID}@{LOOPBACK}:{controller_port}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "node.id": str(node_id),
+        "controller.quorum.voters": ",".join(f"{one}@{LOOPBACK}:{port}" for one, port in quorum.items()),
+        "listeners": _listeners(listening),
+        "advertised.listeners": _listeners(advertised),
+        "inter.broker.listener.name": "INTERNAL",
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listening),
         "log.dirs": logs,
     }
     chosen = dict(settings or {})
@@ -65,7 +101,11 @@ def server_properties(
             f"setting {taken[0]!r} (given {chosen[taken[0]]!r}) belongs to the local broker: "
             "choose its port and data folder instead"
         )
-    return {**_MODEST, **chosen, **fixed}
+    return {**_MODEST, **_replicated(len(quorum)), **chosen, **fixed}
+
+
+def _listeners(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
 
 
 def render_properties(properties: Mapping[str, str]) -> str:

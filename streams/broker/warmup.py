@@ -57,7 +57,7 @@ def train(runtime: Runtime, cache: Path) -> None:
         fresh = folder.path / cache.name
         with claim(folder) as lock:
             options = Options(
-                ports=choose_ports(0, None),
+                ports=choose_ports(0),
                 flags=(f"-XX:AOTCacheOutput={fresh}",),
                 stop_grace_s=TRAINING_GRACE_S,
             )

@@ -30,17 +30,15 @@ command.examples = ("glyphstream topics apply", "glyphstream topics show")
     exits=WITH_BROKER,
 )
 @click.option("--partitions", type=click.IntRange(min=1), default=4, show_default=True, help="Of each topic.")
-@click.option("--replication", type=click.IntRange(min=1), default=1, show_default=True, help="Copies.")
+@click.option("--replication", type=click.IntRange(min=1), help="Copies; default: the cluster's own.")
 @click.option(
     "--min-insync",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Copies that must have a record before it counts as written.",
+    help="Copies that must have a record before it counts as written; default: the cluster's own.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a topic.")
 @pass_app
-def apply(app: App, partitions: int, replication: int, min_insync: int, as_json: bool) -> None:
+def apply(app: App, partitions: int, replication: int | None, min_insync: int | None, as_json: bool) -> None:
     """Create missing topics and correct the settings of those there are.
 
     Can be repeated: a second call changes nothing. Partitions are raised but never lowered; a replication
@@ -91,6 +89,7 @@ def show(app: App, as_json: bool) -> None:
                     "exists": state.exists,
                     "partitions": state.partitions,
                     "replication": state.replication,
+                    "min_insync": state.min_insync,
                     "config": dict(state.config or {}),
                     "differences": state.differences,
                 }

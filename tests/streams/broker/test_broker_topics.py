@@ -11,17 +11,22 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
-from schemas.topics import DEAD_LETTERS, PROMPTS, TOPICS
+from schemas.topics import DEAD_LETTERS, PROMPTS, TOPICS, Topic
 from streams.broker.errors import BrokerError
 from streams.broker.topics import apply_topics, describe_topics
+
+
+def own_config(topic: Topic) -> dict[str, str]:
+    """What is set on a topic whose copies in sync are the cluster's own."""
+    return {name: value for name, value in topic.config().items() if name != "min.insync.replicas"}
 
 
 async def test_missing_topics_are_created_as_the_schemas_say(topics: Any) -> None:
     states = await describe_topics(topics.bootstrap, prefix=topics.prefix)
     assert [state.topic for state in states] == list(TOPICS)
     for state in states:
-        assert (state.partitions, state.replication, state.differences) == (2, 1, ())
-        assert state.config == state.topic.config()
+        assert (state.partitions, state.replication, state.min_insync) == (2, 1, 1)
+        assert (state.config, state.differences) == (own_config(state.topic), ())
 
 
 async def test_a_second_apply_changes_nothing(topics: Any) -> None:
@@ -42,7 +47,7 @@ async def test_partitions_are_raised_and_never_lowered(topics: Any) -> None:
 
 async def test_a_setting_that_drifted_is_corrected_and_a_foreign_one_stays(topics: Any) -> None:
     name = topics.prefix + PROMPTS.name
-    drifted = {**PROMPTS.config(), "retention.ms": "1000", "segment.ms": "3600000"}
+    drifted = {**own_config(PROMPTS), "retention.ms": "1000", "segment.ms": "3600000"}
     admin = AIOKafkaAdminClient(bootstrap_servers=topics.bootstrap)
     await admin.start()
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=drifted)])
@@ -60,7 +65,16 @@ async def test_a_setting_that_drifted_is_corrected_and_a_foreign_one_stays(topic
         (name, (f"retention.ms 1000 -> {PROMPTS.retention_ms}",))
     ]
     state = (await describe_topics(topics.bootstrap, prefix=topics.prefix))[0]
-    assert state.config == {**PROMPTS.config(), "segment.ms": "3600000"}
+    assert state.config == {**own_config(PROMPTS), "segment.ms": "3600000"}
+
+
+async def test_copies_in_sync_are_set_where_they_are_asked_for_and_then_stay(topics: Any) -> None:
+    asked = await apply_topics(topics.bootstrap, prefix=topics.prefix, partitions=2, min_insync=1)
+    assert {change.details for change in asked} == {("min.insync.replicas unset -> 1",)}
+    again = await apply_topics(topics.bootstrap, prefix=topics.prefix, partitions=2)
+    assert {change.action for change in again} == {"unchanged"}
+    states = await describe_topics(topics.bootstrap, prefix=topics.prefix)
+    assert all(state.config == state.topic.config(min_insync=1) for state in states)
 
 
 async def test_another_replication_is_a_conflict(topics: Any) -> None:
