@@ -28,7 +28,8 @@ class SettingsError(ValueError):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`assets` is a folder or an object-store URL; dollars are per hour of our own machines;
-    `resend_horizon` counts records of a partition.
+    `resend_horizon` counts records of a partition; after `session_seconds` of silence the group takes a
+    member for dead and gives its partitions to others.
     """
 
     bootstrap: str = "127.0.0.1:9092"
@@ -43,6 +44,7 @@ class Settings:
     concurrency: int = 8
     max_in_flight: int = 64
     drain_seconds: float = 30.0
+    session_seconds: float = 45.0
     resend_horizon: int = HORIZON
     no_cache: bool = False
 
@@ -57,6 +59,8 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "concurrency": (1, 1_024),
     "max_in_flight": (1, 10_000),
     "drain_seconds": (0, 3_600),
+    # Kafka's own bounds, group.min.session.timeout.ms and group.max.session.timeout.ms.
+    "session_seconds": (6, 1_800),
     "resend_horizon": (1, 100_000),
 }
 

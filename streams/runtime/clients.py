@@ -18,7 +18,6 @@ from schemas.topics import DEAD_LETTERS
 from streams.runtime.records import Record
 from streams.settings import Settings
 
-SESSION_MS = 45_000
 HEARTBEAT_MS = 3_000
 # Longer than the drain at a rebalance, or the next owner starts while this one still works.
 REBALANCE_MS = 90_000
@@ -151,13 +150,14 @@ def connection_options(settings: Settings) -> dict[str, Any]:
 
 def consumer_options(settings: Settings) -> dict[str, Any]:
     """A reader of committed records that commits nothing by itself."""
+    session_ms = round(settings.session_seconds * 1_000)
     return {
         **connection_options(settings),
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "auto_offset_reset": "earliest",
-        "session_timeout_ms": SESSION_MS,
-        "heartbeat_interval_ms": HEARTBEAT_MS,
+        "session_timeout_ms": session_ms,
+        "heartbeat_interval_ms": min(HEARTBEAT_MS, session_ms // 3),
         "rebalance_timeout_ms": REBALANCE_MS,
         "max_poll_interval_ms": 300_000,
         "max_partition_fetch_bytes": REQUEST_BYTES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import orjson
 
@@ -80,7 +80,7 @@ async def claim_checked(letter: Outgoing, record: Record, keep: Keep) -> Outgoin
         ("x-original-bytes", str(letter.size).encode()),
     ]
     key = letter.key if letter.key is not None and len(letter.key) <= KEY_BYTES else b""
-    return replace(letter, key=key, value=b"", headers=ours)
+    return letter._replace(key=key, value=b"", headers=ours)
 
 
 def _base64(data: bytes | None) -> str | None:

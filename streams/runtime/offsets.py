@@ -45,6 +45,11 @@ class OffsetTracker:
         """True when one more record might not fit into the commit's metadata."""
         return self.position - self.low_water >= self._window
 
+    @property
+    def reach(self) -> int:
+        """The first offset that a commit cannot name: finished and committed, it would be done again."""
+        return self.low_water + self._window
+
     def receive(self, offset: int) -> bool:
         """Notes a delivered record; False when it is finished already or was delivered before."""
         if offset < self.position:
@@ -76,9 +81,8 @@ class OffsetTracker:
     def metadata(self) -> str:
         """The finished set above the low-water mark, as text for the commit."""
         low_water = self.low_water
-        # A finished offset may never come again (retention took it), and a gap in the log may put one beyond
-        # what the broker takes as metadata: such a one drops out here and at worst is done again.
-        end = low_water + self._window
+        # A finished offset may never come again (retention took it) and stay in the set for good.
+        end = self.reach
         return encode_finished(low_water, (offset for offset in self._finished if low_water <= offset < end))
 
 

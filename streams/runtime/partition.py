@@ -68,6 +68,7 @@ class PartitionEpoch:
         self._queues: KeyedQueues[Opened[Any]] = KeyedQueues()
         self._tasks: set[asyncio.Task[None]] = set()
         self._finished: deque[Done] = deque()
+        self._beyond: list[Done] = []
         self._something_finished = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -174,7 +175,10 @@ class PartitionEpoch:
                         if not self._owned:
                             return
                         batch = self._take_batch()
+                        if not batch:
+                            break
                         await self._commit(batch)
+                        self._take_back()
                     self.held_bytes -= sum(done.held_bytes for done in batch)
                     self._on_committed(batch)
                     if not self._finished and self._tracker.unfinished == 0:
@@ -194,14 +198,26 @@ class PartitionEpoch:
     def _take_batch(self) -> list[Done]:
         batch: list[Done] = []
         outputs = 0
+        # One limit for the whole batch: a later record of a key must not pass an earlier one that waits.
+        reach = self._tracker.reach
         while self._finished and (
             not batch or outputs + len(self._finished[0].outputs) <= TRANSACTION_OUTPUTS
         ):
             done = self._finished.popleft()
+            if done.offset >= reach:
+                self._beyond.append(done)
+                continue
             outputs += len(done.outputs)
             self._tracker.finish(done.offset)
             batch.append(done)
         return batch
+
+    def _take_back(self) -> None:
+        """Puts what had finished beyond the reach of a commit, and no longer is, in front."""
+        reach = self._tracker.reach
+        within = [done for done in self._beyond if done.offset < reach]
+        self._beyond = [done for done in self._beyond if done.offset >= reach]
+        self._finished.extendleft(reversed(within))
 
     async def _commit(self, batch: list[Done]) -> None:
         mark = OffsetAndMetadata(self._tracker.low_water, self._tracker.metadata())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.wire import Headers, encode, headers_for, key_for
 from streams.runtime.stage import Emit
@@ -35,8 +34,7 @@ class Record(Protocol):
     def headers(self) -> tuple[tuple[str, bytes], ...]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """`topic` is the full name, prefix included; `timestamp_ms` None means now."""
 
     topic: str

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from schemas.faults import BadEvent
 from schemas.wire import decode
@@ -19,10 +18,11 @@ from streams.runtime.retry import RetryPolicy, seconds_until
 from streams.runtime.stage import Emit, In, Stage
 
 logger = logging.getLogger(__name__)
+# More than a key and headers of ours ever take: smaller values need no exact count.
+HEADERS_BYTES = 32_768
 
 
-@dataclass(frozen=True, slots=True)
-class Opened(Generic[In]):
+class Opened(NamedTuple, Generic[In]):
     """A record and the event in it, or the reason why there is none.
 
     `order` is what keeps records in line: those of one order run one by one, None waits for nobody.
@@ -36,8 +36,7 @@ class Opened(Generic[In]):
     identity: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """What goes out for one record. `dead` says that the record is among it as a dead letter; `held_bytes`
     is what the record takes of memory.
     """
@@ -203,6 +202,6 @@ def _place(record: Record) -> str:
 def _check_size(output: Outgoing, emit: Emit) -> None:
     """A record the broker would refuse must fail here: in a transaction it would fail for ever."""
     limit = emit.topic.max_message_bytes
-    if output.size > limit:
+    if len(output.value or b"") + HEADERS_BYTES > limit and output.size > limit:
         what = f"{type(emit.event).__name__} for topic {emit.topic.name}"
         raise Permanent(f"{what} is {output.size} bytes, over the topic's {limit}", code="output-too-large")

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from schemas.events import Attempt, PromptEvent, PromptRef, RenderJob, Result, Status
-from schemas.ids import result_id
+from schemas.ids import prompt_key, result_id
 from schemas.topics import RESULTS
 from streams.runtime.stage import Emit
 
@@ -28,7 +28,7 @@ def unread_identity(ref: PromptRef) -> bytes:
 
 def prompt_identity(event: PromptEvent | PromptRef) -> bytes:
     """Names a prompt, readable or not."""
-    return _named(PromptRef(event.source, event.id), "prompt")
+    return hashlib.blake2b(prompt_key(event.source, event.id), digest_size=16).digest()
 
 
 def _named(ref: PromptRef, *what: object) -> bytes:

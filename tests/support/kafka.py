@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 
+ANY_PARTITION = -1
 Row = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 
-def produce(bootstrap: str, topic: str, rows: Iterable[Row]) -> None:
+def produce(bootstrap: str, topic: str, rows: Iterable[Row], *, partition: int = ANY_PARTITION) -> None:
     """Sends `rows` (key, value, headers) and waits until the broker has them all."""
     failures: list[object] = []
     producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": 20_000_000, "linger.ms": 5})
@@ -20,13 +21,26 @@ def produce(bootstrap: str, topic: str, rows: Iterable[Row]) -> None:
             topic,
             key=key,
             value=value,
-            headers=headers,
+            headers=[*headers],
+            partition=partition,
             on_delivery=lambda error, _message: failures.append(error) if error else None,
         )
         producer.poll(0)
     producer.flush(60)
     if failures:
         raise KafkaException(failures[0])
+
+
+def produce_aborted(bootstrap: str, topic: str, count: int, *, partition: int) -> None:
+    """Leaves a gap of `count` offsets and a marker: records that no read_committed reader sees."""
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"aborted-{uuid.uuid4().hex}"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for _ in range(count):
+        producer.produce(topic, value=b"-", partition=partition)
+        producer.poll(0)
+    producer.flush(60)
+    producer.abort_transaction(30)
 
 
 def read_until(
@@ -95,5 +109,12 @@ def read_all(bootstrap: str, topic: str, *, timeout_s: float = 60.0) -> list[Mes
         consumer.close()
 
 
+def headers(message: Message) -> list[tuple[str, bytes | None]]:
+    """As they lie in the log: in order, doubles and nulls included."""
+    found: list[tuple[str, bytes | None]] = list(message.headers() or [])  # type: ignore[arg-type]  # the stubs tell what may be sent
+    return found
+
+
 def header(message: Message, name: str) -> str:
-    return dict(message.headers() or [])[name].decode()
+    """The last of that name, as readers of CloudEvents take it."""
+    return (dict(headers(message))[name] or b"").decode()

@@ -13,7 +13,7 @@ from typing import Any
 
 from schemas.events import Asset, PromptEvent, PromptRef, Result
 from schemas.topics import PROMPTS, RESULTS
-from streams.runtime.clients import KafkaClients
+from streams.runtime.clients import Clients, KafkaClients
 from streams.runtime.clock import SystemClock
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
 from streams.runtime.loop import LoopOptions, StageLoop
@@ -53,10 +53,13 @@ def loop_of(
     limit: DeadLetterLimit | None = None,
     retry: RetryPolicy | None = None,
     slots: int = 8,
+    wrap: Callable[[KafkaClients], Clients] = lambda clients: clients,
     on_done: Callable[[Done], None] = lambda _done: None,
     **options: Any,
 ) -> StageLoop:
-    """`consumer` and `producer` change aiokafka's arguments, `options` fields of `LoopOptions`."""
+    """`consumer` and `producer` change aiokafka's arguments, `options` fields of `LoopOptions`; `wrap` may
+    put clients that misbehave in place of aiokafka's.
+    """
     clients = KafkaClients.of(Settings(bootstrap=bootstrap, topic_prefix=prefix))
     clients = dataclasses.replace(
         clients,
@@ -76,7 +79,7 @@ def loop_of(
     return StageLoop(
         worker,
         dataclasses.replace(chosen, **options),
-        clients,
+        wrap(clients),
         clock=SystemClock(),
         watch=DeadLetterWatch(limit or DeadLetterLimit()),
         on_done=on_done,

@@ -16,7 +16,7 @@ from streams.demo.sending import TRANSACTIONAL_ID, send_missing
 from streams.demo.takeover import evict_members
 from streams.demo.tally import Tally, expected_refs
 from streams.demo.watching import Stalled, watch
-from streams.runtime.clients import SESSION_MS, consumer_options, producer_options
+from streams.runtime.clients import consumer_options, producer_options
 from streams.scan import TopicMissing, open_scan
 from streams.settings import Settings
 from tests.conftest import TestTopics
@@ -91,8 +91,8 @@ async def test_a_killed_member_does_not_keep_its_group_waiting(
     assert await evict_members(settings, prefix=f"{topics.prefix}glyphstream.") == 1
     successor = AIOKafkaConsumer(topic, group_id=group, **consumer_options(settings))
     try:
-        # Without the eviction it would wait for the dead member's session: SESSION_MS.
-        async with asyncio.timeout(SESSION_MS / 1000 / 3):
+        # Without the eviction it would wait for the dead member's session: `session_seconds`.
+        async with asyncio.timeout(settings.session_seconds / 3):
             await successor.start()
         assert len(successor.assignment()) == 2
     finally:
