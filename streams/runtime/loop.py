@@ -25,6 +25,7 @@ from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, StageStopped
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.records import Record
 from streams.runtime.resends import HORIZON
+from streams.runtime.stepping import step_over
 from streams.runtime.transactions import Transactions
 from streams.runtime.work import Done, Worker
 
@@ -34,21 +35,6 @@ RESTART_S = 1.0
 CLOSE_S = 10.0
 # Records taken at once where the work needs no waiting: long enough to pay, short enough for heartbeats.
 CHUNK = 256
-# Records taken one by one in search of one that cannot be parsed.
-STEPS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Unparsed:
-    """The place of a record that the client could not parse; its content stays in the source topic."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int = 0
-    key: bytes | None = None
-    value: bytes | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +95,29 @@ class StageLoop:
             self.consumer.subscribe([self._options.topic], listener=_Listener(self))
             if ready is not None:
                 ready()
-            while not stop.is_set() and self._fatal is None:
-                await self._step()
+            await self._poll_until(stop)
             await self._drain()
         finally:
             await self._close()
         if self._fatal is not None:
             raise self._fatal
+
+    async def _poll_until(self, stop: asyncio.Event) -> None:
+        """Cancels the poll at hand: in a rebalance that cannot end, aiokafka's poll knows no timeout."""
+        polling = asyncio.create_task(self._poll())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({polling, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if polling.done():
+                polling.result()
+        finally:
+            polling.cancel()
+            stopping.cancel()
+            await asyncio.gather(polling, stopping, return_exceptions=True)
+
+    async def _poll(self) -> None:
+        while self._fatal is None:
+            await self._step()
 
     async def _step(self) -> None:
         self._replace_failed()
@@ -133,7 +135,8 @@ class StageLoop:
             await self._clock.sleep(RESTART_S)
         except Exception:
             logger.exception("%s: a record cannot be parsed", self._worker.stage.name)
-            await self._step_over()
+            ready = {tp: epoch for tp, epoch in self._epochs.items() if epoch.ready}
+            await step_over(self.consumer, ready)
         else:
             self._feed(fetched)
 
@@ -143,30 +146,6 @@ class StageLoop:
             # Fetched between the assignment and the fence: the seek brings these back.
             if epoch is not None and epoch.ready:
                 epoch.feed(records)
-
-    async def _step_over(self) -> None:
-        """Finds the record that aiokafka could not parse, one by one, and passes over it.
-
-        The failed fetch has lost what it had parsed before: every partition goes back to its position.
-        """
-        ready = {tp: epoch for tp, epoch in self._epochs.items() if epoch.ready}
-        with contextlib.suppress(IllegalStateError):
-            for tp, epoch in ready.items():
-                self.consumer.seek(tp, epoch.tracker.position)
-        for tp, epoch in ready.items():
-            try:
-                for _ in range(STEPS):
-                    fetched = await self.consumer.getmany(tp, timeout_ms=POLL_MS, max_records=1)
-                    if not fetched:
-                        break
-                    self._feed(fetched)
-            except (KafkaError, IllegalStateError):
-                continue
-            except Exception as error:
-                place = Unparsed(tp.topic, tp.partition, epoch.tracker.position)
-                epoch.skip(place, error)
-                with contextlib.suppress(IllegalStateError):
-                    self.consumer.seek(tp, epoch.tracker.position)
 
     async def _wait_for_room(self) -> None:
         self._room.clear()
@@ -276,13 +255,22 @@ class StageLoop:
     async def _drain(self) -> None:
         for tp in self.consumer.assignment():
             self.consumer.pause(tp)
-        deadline = self._clock.monotonic() + self._options.drain_s
         epochs = list(self._epochs.values())
-        draining = asyncio.gather(*(epoch.drain(self._options.drain_s) for epoch in epochs))
-        while not draining.done() and self._clock.monotonic() < deadline:
-            # Keep polling: a member that stops asking is taken for dead.
-            await self.consumer.getmany(timeout_ms=POLL_MS)
-        await draining
+        # Keep polling: a member that stops asking is taken for dead.
+        polling = asyncio.create_task(self._poll_idly())
+        try:
+            await asyncio.gather(*(epoch.drain(self._options.drain_s) for epoch in epochs))
+        finally:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
+
+    async def _poll_idly(self) -> None:
+        while True:
+            try:
+                await self.consumer.getmany(timeout_ms=POLL_MS)
+            except Exception as error:
+                logger.warning("%s: poll failed while draining: %s", self._worker.stage.name, error)
+                await self._clock.sleep(POLL_MS / 1_000)
 
     async def _cancel_start(self, tp: TopicPartition) -> None:
         task = self._starting.pop(tp, None)

@@ -64,6 +64,9 @@ class PartitionEpoch:
         self._owned = True
         self._lock = asyncio.Lock()
         self._tracker = OffsetTracker(0)
+        self._marked = 0
+        # Where to read on: below the tracker's position while what was finished is only noted.
+        self.read_on = 0
         self._resends = Resends(resend_horizon)
         self._queues: KeyedQueues[Opened[Any]] = KeyedQueues()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,8 +104,10 @@ class PartitionEpoch:
         if not self._owned:
             return
         self._tracker = OffsetTracker(offset, finished)
+        self._marked = offset
         remembers = self._worker.stage.identity is not None
-        consumer.seek(self.tp, max(first, self._resends.reread_from(offset)) if remembers else offset)
+        self.read_on = max(first, self._resends.reread_from(offset)) if remembers else offset
+        consumer.seek(self.tp, self.read_on)
         self._committer = asyncio.create_task(self._commit_loop(), name=f"commit {self.tp}")
         self.ready = True
         logger.info("%s: owned from %d, %d finished above", self.tp, offset, len(finished))
@@ -110,9 +115,11 @@ class PartitionEpoch:
     def feed(self, records: Iterable[Record]) -> None:
         """Starts what may start; order within a key is kept, a record seen before is dropped."""
         for record in records:
+            self.read_on = record.offset + 1
             opened = self._worker.open(record)
             resent = opened.identity is not None and self._resends.is_resend(opened.identity, record.offset)
             if not self._tracker.receive(record.offset):
+                self._something_finished.set()
                 continue
             self._idle.clear()
             self.held_bytes += len(record.value or b"")
@@ -131,6 +138,7 @@ class PartitionEpoch:
 
     def skip(self, record: Record, error: Exception) -> None:
         """Passes over a record that the client cannot parse: a dead letter says where it lies."""
+        self.read_on = record.offset + 1
         if self._tracker.receive(record.offset):
             self._idle.clear()
             self._spawn(self._run_unparsable(record, error))
@@ -170,24 +178,30 @@ class PartitionEpoch:
             while True:
                 await self._something_finished.wait()
                 self._something_finished.clear()
-                while self._finished:
-                    async with self._lock:
-                        if not self._owned:
-                            return
-                        batch = self._take_batch()
-                        if not batch:
-                            break
-                        await self._commit(batch)
-                        self._take_back()
-                    self.held_bytes -= sum(done.held_bytes for done in batch)
-                    self._on_committed(batch)
-                    if not self._finished and self._tracker.unfinished == 0:
-                        self._idle.set()
+                while await self._commit_once():
+                    pass
+                if self._tracker.unfinished == 0:
+                    self._idle.set()
         except asyncio.CancelledError:
             raise
         except Exception as error:
             # Fenced, timed out or refused: whether the transaction stands is for the next epoch to read.
             self._fail(error)
+
+    async def _commit_once(self) -> bool:
+        """One transaction with what is finished by now; False where there is nothing to commit."""
+        async with self._lock:
+            batch = self._take_batch() if self._owned else []
+            # Without a batch too: what an earlier owner had finished moves the mark once it is read past.
+            if not self._owned or not (batch or self._tracker.low_water > self._marked):
+                return False
+            mark = OffsetAndMetadata(self._tracker.low_water, self._tracker.metadata())
+            await self._transactions.commit((output for done in batch for output in done.outputs), mark)
+            self._marked = mark.offset
+            self._take_back()
+        self.held_bytes -= sum(done.held_bytes for done in batch)
+        self._on_committed(batch)
+        return True
 
     def _fail(self, error: Exception) -> None:
         logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
@@ -218,10 +232,6 @@ class PartitionEpoch:
         within = [done for done in self._beyond if done.offset < reach]
         self._beyond = [done for done in self._beyond if done.offset >= reach]
         self._finished.extendleft(reversed(within))
-
-    async def _commit(self, batch: list[Done]) -> None:
-        mark = OffsetAndMetadata(self._tracker.low_water, self._tracker.metadata())
-        await self._transactions.commit((output for done in batch for output in done.outputs), mark)
 
     async def drain(self, grace_s: float) -> bool:
         """Waits until all that was fed is committed; False when `grace_s` was not enough."""

@@ -34,6 +34,7 @@ class Resends:
         Ask in the order of the offsets, or a resend that is asked for first passes for the original.
         """
         first = self._first.setdefault(identity, offset)
+        self._first.move_to_end(identity)
         if len(self._first) > self._horizon:
             self._first.popitem(last=False)
         return first < offset
