@@ -8,11 +8,14 @@ import math
 import unicodedata
 from collections.abc import Sequence
 
+import msgspec
 import orjson
 
 from schemas.events import PromptRef, Text
 
 _PLAIN = frozenset({str, int, bool, type(None)})
+# Unlike orjson it keeps no spare buffer: keys live long.
+_TIGHT_ENCODER = msgspec.json.Encoder()
 _ENCODER = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False)
 
 
@@ -49,7 +52,7 @@ def prompt_key(source: str, id: str) -> bytes:
 
     An array and no joined string, so that ("a/b", "c") and ("a", "b/c") cannot meet.
     """
-    return orjson.dumps([source, id])
+    return _TIGHT_ENCODER.encode([source, id])
 
 
 def derived_seed(*parts: object) -> int:
