@@ -21,7 +21,8 @@ from streams.runtime.clients import KafkaClients
 from streams.runtime.clock import SystemClock
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch, Keep
 from streams.runtime.errors import EXIT_UNREACHABLE, EXIT_USAGE, StageStopped
-from streams.runtime.loop import LoopOptions, StageLoop
+from streams.runtime.loop import StageLoop
+from streams.runtime.ownership import LoopOptions
 from streams.runtime.retry import RetryPolicy
 from streams.runtime.stage import Stage
 from streams.runtime.work import Worker

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
+from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.topics import DEAD_LETTERS
@@ -26,10 +28,14 @@ TRANSACTION_MS = 60_000
 REQUEST_BYTES = DEAD_LETTERS.max_message_bytes + 4_096
 # Well under every topic's limit, which the broker applies to whole batches.
 BATCH_BYTES = 256 * 1_024
+_ENDING = (AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest)
 
 
 class Consumer(Protocol):
-    """A group member whose records are committed ones; it commits nothing by itself."""
+    """A group member whose records are committed ones; it commits nothing by itself.
+
+    `stopped_at` tells, after a poll that failed at a record it could not parse, that record's offset.
+    """
 
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
@@ -41,6 +47,7 @@ class Consumer(Protocol):
     def pause(self, *partitions: TopicPartition) -> None: ...
     def resume(self, *partitions: TopicPartition) -> None: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def stopped_at(self, partition: TopicPartition) -> int | None: ...
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]: ...
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]: ...
 
@@ -95,8 +102,42 @@ class Clients(Protocol):
     def admin(self) -> Admin: ...
 
 
+class GroupConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's consumer, which can say where it stopped."""
+
+    def stopped_at(self, partition: TopicPartition) -> int | None:
+        result = self._fetcher._records.get(partition)
+        records = getattr(result, "_partition_records", None)
+        return None if records is None else int(records.next_fetch_offset)
+
+
+class OutcomeUnknown(Exception):
+    """A request that ends or advances a transaction may or may not have been done, now or later.
+
+    No KafkaError, which aiokafka would answer by sending the request again.
+    """
+
+
 class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's producer with its two loose ends tied."""
+    """aiokafka's producer with its loose ends tied.
+
+    It sends a request again whose answer is lost, under the same epoch; the first copy may then arrive late
+    and commit half of the next transaction. Here it gives up instead, so that a new epoch fences that copy.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._plain_send = self.client.send
+        self.client.send = self._send_or_give_up
+
+    async def _send_or_give_up(self, node_id: int, request: object, **options: Any) -> Any:
+        try:
+            return await self._plain_send(node_id, request, **options)
+        except (RequestTimedOutError, KafkaConnectionError) as error:
+            # A node that was not ready was sent nothing; aiokafka has another error for that.
+            if isinstance(request, _ENDING):
+                raise OutcomeUnknown(f"{type(request).__name__}: {error!r}") from error
+            raise
 
     async def abandon(self) -> None:
         if self._sender.sender_task is not None:
@@ -132,7 +173,7 @@ class KafkaClients:
         )
 
     def consumer(self, group: str) -> Consumer:
-        consumer: Consumer = AIOKafkaConsumer(group_id=group, **self.consumer_options)
+        consumer: Consumer = GroupConsumer(group_id=group, **self.consumer_options)
         return consumer
 
     def producer(self, transactional_id: str) -> Producer:

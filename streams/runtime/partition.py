@@ -29,6 +29,8 @@ from streams.runtime.work import Done, Opened, Worker
 logger = logging.getLogger(__name__)
 # Bounds one transaction: under load batches grow up to here.
 TRANSACTION_OUTPUTS = 2_000
+# Outputs of one partition in memory, beyond which no record is begun in place.
+OUTPUT_BYTES = 16 << 20
 RELEASE_S = 5.0
 
 
@@ -70,7 +72,10 @@ class PartitionEpoch:
         self._resends = Resends(resend_horizon)
         self._queues: KeyedQueues[Opened[Any]] = KeyedQueues()
         self._tasks: set[asyncio.Task[None]] = set()
+        # Fed and not begun; with the client's error where it is a record that could not be parsed.
+        self._waiting: deque[tuple[Record, Exception | None]] = deque()
         self._finished: deque[Done] = deque()
+        self._output_bytes = 0
         self._beyond: list[Done] = []
         self._something_finished = asyncio.Event()
         self._idle = asyncio.Event()
@@ -116,32 +121,56 @@ class PartitionEpoch:
         """Starts what may start; order within a key is kept, a record seen before is dropped."""
         for record in records:
             self.read_on = record.offset + 1
-            opened = self._worker.open(record)
-            resent = opened.identity is not None and self._resends.is_resend(opened.identity, record.offset)
-            if not self._tracker.receive(record.offset):
-                self._something_finished.set()
-                continue
-            self._idle.clear()
             self.held_bytes += len(record.value or b"")
-            if resent:
-                self._finish(self._worker.dropped(opened))
-            elif not self._done_at_once(opened) and self._queues.add(opened.order, opened):
-                self._spawn(self._run_line(opened))
-
-    def _done_at_once(self, opened: Opened[Any]) -> bool:
-        if self._queues.busy(opened.order):
-            return False
-        done = self._worker.at_once(opened)
-        if done is not None:
-            self._finish(done)
-        return done is not None
+            self._waiting.append((record, None))
+        self.work_on()
 
     def skip(self, record: Record, error: Exception) -> None:
         """Passes over a record that the client cannot parse: a dead letter says where it lies."""
         self.read_on = record.offset + 1
-        if self._tracker.receive(record.offset):
-            self._idle.clear()
-            self._spawn(self._run_unparsable(record, error))
+        self._waiting.append((record, error))
+        self.work_on()
+
+    def work_on(self) -> bool:
+        """Starts what was fed, within what one transaction takes; True where some of it still waits."""
+        made = 0
+        while self._waiting and made < TRANSACTION_OUTPUTS and self._output_bytes < OUTPUT_BYTES:
+            made += self._start_record(*self._waiting.popleft())
+        return bool(self._waiting)
+
+    @property
+    def received(self) -> int:
+        """Records fed and not in a transaction yet."""
+        return self._tracker.unfinished + len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        return self._tracker.full or bool(self._waiting)
+
+    def _start_record(self, record: Record, unparsable: Exception | None) -> int:
+        """How many outputs it made at once."""
+        if unparsable is not None:
+            if self._tracker.receive(record.offset):
+                self._idle.clear()
+                self._spawn(self._run_unparsable(record, unparsable))
+            return 0
+        opened = self._worker.open(record)
+        resent = opened.identity is not None and self._resends.is_resend(opened.identity, record.offset)
+        if not self._tracker.receive(record.offset):
+            self.held_bytes -= len(record.value or b"")
+            self._something_finished.set()
+            return 0
+        self._idle.clear()
+        done = self._worker.dropped(opened) if resent else self._done_at_once(opened)
+        if done is not None:
+            self._finish(done)
+            return len(done.outputs)
+        if self._queues.add(opened.order, opened):
+            self._spawn(self._run_line(opened))
+        return 0
+
+    def _done_at_once(self, opened: Opened[Any]) -> Done | None:
+        return None if self._queues.busy(opened.order) else self._worker.at_once(opened)
 
     @property
     def running(self) -> int:
@@ -158,6 +187,10 @@ class PartitionEpoch:
             while opened is not None:
                 self._finish(await self._worker.work(opened))
                 opened = self._queues.done(opened.order)
+        except asyncio.CancelledError as error:
+            if not _from_within():
+                raise
+            self._fail(error)
         except Exception as error:
             # Not even a dead letter could be made: without a record's outcome nothing may be committed.
             self._fail(error)
@@ -170,6 +203,8 @@ class PartitionEpoch:
 
     def _finish(self, done: Done) -> None:
         self._finished.append(done)
+        self._output_bytes += done.output_bytes
+        self.held_bytes += done.output_bytes
         self._something_finished.set()
 
     async def _commit_loop(self) -> None:
@@ -182,8 +217,10 @@ class PartitionEpoch:
                     pass
                 if self._tracker.unfinished == 0:
                     self._idle.set()
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            if not _from_within():
+                raise
+            self._fail(error)
         except Exception as error:
             # Fenced, timed out or refused: whether the transaction stands is for the next epoch to read.
             self._fail(error)
@@ -199,11 +236,13 @@ class PartitionEpoch:
             await self._transactions.commit((output for done in batch for output in done.outputs), mark)
             self._marked = mark.offset
             self._take_back()
-        self.held_bytes -= sum(done.held_bytes for done in batch)
+        output_bytes = sum(done.output_bytes for done in batch)
+        self._output_bytes -= output_bytes
+        self.held_bytes -= output_bytes + sum(done.record_bytes for done in batch)
         self._on_committed(batch)
         return True
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
         self.failed = error
         self._owned = False
@@ -255,5 +294,14 @@ class PartitionEpoch:
         tasks = [task for task in (*self._tasks, self._committer) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, stubborn = await asyncio.wait(tasks, timeout=RELEASE_S)
+            if stubborn:
+                logger.warning("%s: %d records are still being worked on, in vain", self.tp, len(stubborn))
         await self._transactions.close()
+
+
+def _from_within() -> bool:
+    """Whether a CancelledError came from something that was waited for, and nobody cancelled this task."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.bounded import within
-from streams.runtime.clients import TRANSACTION_MS, Batch, Producer
+from streams.runtime.clients import TRANSACTION_MS, Batch, Producer, note_outcome
 from streams.runtime.partitioner import partition_for
 from streams.runtime.records import Outgoing
 
@@ -50,28 +50,32 @@ class Transactions:
             await self._producer.commit_transaction()
 
     async def _send(self, outputs: Iterable[Outgoing]) -> None:
-        filling: dict[tuple[str, int], Batch] = {}
-        partitions: dict[str, list[int]] = {}
         sent: list[asyncio.Future[object]] = []
         try:
-            for output in outputs:
-                if output.topic not in partitions:
-                    partitions[output.topic] = sorted(await self._producer.partitions_for(output.topic))
-                place = output.topic, self._partition_of(output.key, partitions[output.topic])
-                batch = filling.get(place)
-                if batch is None or not _appended(batch, output):
-                    if batch is not None:
-                        sent.append(await self._producer.send_batch(batch, place[0], partition=place[1]))
-                    filling[place] = batch = self._producer.create_batch()
-                    if not _appended(batch, output):
-                        raise ValueError(f"an empty batch for {place[0]} refused {output.size} bytes")
-            for (topic, partition), batch in filling.items():
-                sent.append(await self._producer.send_batch(batch, topic, partition=partition))
-        finally:
-            outcomes = await asyncio.gather(*sent, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+            await self._fill_and_send(outputs, sent)
+            await asyncio.gather(*sent)
+        except BaseException:
+            # Not waited for: without a broker they end with the producer.
+            for future in sent:
+                future.add_done_callback(note_outcome)
+            raise
+
+    async def _fill_and_send(self, outputs: Iterable[Outgoing], sent: list[asyncio.Future[object]]) -> None:
+        filling: dict[tuple[str, int], Batch] = {}
+        partitions: dict[str, list[int]] = {}
+        for output in outputs:
+            if output.topic not in partitions:
+                partitions[output.topic] = sorted(await self._producer.partitions_for(output.topic))
+            place = output.topic, self._partition_of(output.key, partitions[output.topic])
+            batch = filling.get(place)
+            if batch is None or not _appended(batch, output):
+                if batch is not None:
+                    sent.append(await self._producer.send_batch(batch, place[0], partition=place[1]))
+                filling[place] = batch = self._producer.create_batch()
+                if not _appended(batch, output):
+                    raise ValueError(f"an empty batch for {place[0]} refused {output.size} bytes")
+        for (topic, partition), batch in filling.items():
+            sent.append(await self._producer.send_batch(batch, topic, partition=partition))
 
     def _partition_of(self, key: bytes | None, partitions: Sequence[int]) -> int:
         count = len(partitions)

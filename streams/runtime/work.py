@@ -37,14 +37,15 @@ class Opened(NamedTuple, Generic[In]):
 
 
 class Done(NamedTuple):
-    """What goes out for one record. `dead` says that the record is among it as a dead letter; `held_bytes`
-    is what the record takes of memory.
+    """What goes out for one record. `dead` says that the record is among it as a dead letter;
+    `record_bytes` and `output_bytes` are what record and outputs take of memory.
     """
 
     offset: int
     outputs: Sequence[Outgoing]
     dead: bool
-    held_bytes: int
+    record_bytes: int
+    output_bytes: int
 
 
 class Worker(Generic[In]):
@@ -140,27 +141,39 @@ class Worker(Generic[In]):
         return await self._dead(record, given_up.emits, error)
 
     async def _handle(self, event: In) -> Sequence[Emit]:
-        started = self._clock.monotonic()
-        failures = 0
+        """Tries for as long as the policy lets; the time in a queue for a slot is not counted."""
+        failures = unforeseen = 0
+        started: float | None = None
         while True:
-            try:
-                async with self._slots:
-                    return await self.stage.handle(event)
-            except Permanent:
-                raise
-            except Exception as error:
-                failures += 1
-                delay = self._delay(event, error, failures, self._clock.monotonic() - started)
-                if delay is None:
+            async with self._slots:
+                started = self._clock.monotonic() if started is None else started
+                try:
+                    return await self._stage_handle(event)
+                except Permanent:
                     raise
+                except Exception as error:
+                    failures += 1
+                    if not isinstance(error, Retryable):
+                        unforeseen += 1
+                        logger.error("%s: attempt %d failed", self.stage.name, failures, exc_info=error)
+                    if unforeseen >= self._retry.unknown_errors:
+                        raise
+                    delay = self._delay(event, error, failures, self._clock.monotonic() - started)
+                    if delay is None:
+                        raise
             await self._clock.sleep(delay)
 
+    async def _stage_handle(self, event: In) -> Sequence[Emit]:
+        try:
+            return await self.stage.handle(event)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Something it waited for was cancelled, and not this record: left alone, it would vanish.
+            raise RuntimeError("what the stage waited for was cancelled") from error
+
     def _delay(self, event: In, error: Exception, failures: int, elapsed_s: float) -> float | None:
-        foreseen = isinstance(error, Retryable)
-        if not foreseen:
-            logger.error("%s: attempt %d failed", self.stage.name, failures, exc_info=error)
-            if failures >= self._retry.unknown_errors:
-                return None
         return self._retry.delay(
             failures,
             elapsed_s=elapsed_s,
@@ -192,7 +205,10 @@ class Worker(Generic[In]):
 
 
 def _done(record: Record, outputs: Sequence[Outgoing], *, dead: bool = False) -> Done:
-    return Done(record.offset, outputs, dead, len(record.value or b""))
+    output_bytes = 0
+    for output in outputs:
+        output_bytes += len(output.value or b"")
+    return Done(record.offset, outputs, dead, len(record.value or b""), output_bytes)
 
 
 def _place(record: Record) -> str:

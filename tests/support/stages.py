@@ -16,7 +16,8 @@ from schemas.topics import PROMPTS, RESULTS
 from streams.runtime.clients import Clients, KafkaClients
 from streams.runtime.clock import SystemClock
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
-from streams.runtime.loop import LoopOptions, StageLoop
+from streams.runtime.loop import StageLoop
+from streams.runtime.ownership import LoopOptions
 from streams.runtime.retry import RetryPolicy
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.runtime.work import Done, Worker
