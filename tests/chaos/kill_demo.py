@@ -29,6 +29,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 
 from streams.broker.local import LocalBroker
+from tests.chaos.report import put_section
 from tests.support.kafka import read_all
 
 PROMPTS = Path("prompts/demo.jsonl")
@@ -124,8 +125,8 @@ def say(text: str) -> None:
     sys.stderr.write(f"kill_demo: {text}\n")
 
 
-REPORT = """# Killed and started again
-
+TITLE = "The whole demo, killed and started again"
+REPORT = """\
 The demo (`{prompts}`, {owed} finals owed) was killed {kills} times at random: all of its processes at once,
 with SIGKILL, the broker among them. It was started again each time with nothing cleaned up in between.
 
@@ -169,7 +170,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     owed = len(expected_refs(options.prompts))
     say(f"{found.finals} finals for {owed} owed; wrong {found.wrong}; bad assets {found.bad_assets}")
     if options.report:
-        options.report.write_text(
+        put_section(
+            options.report,
+            TITLE,
             REPORT.format(
                 prompts=options.prompts,
                 owed=owed,
@@ -184,7 +187,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 date=time.strftime("%Y-%m-%d"),
                 seed=options.seed,
             ),
-            "utf-8",
         )
     if killed < options.kills:
         say(f"only {killed} of {options.kills} kills: give shorter delays or more prompts")
