@@ -57,13 +57,18 @@ def dead_letter(record: Record, *, prefix: str, stage: str, error: Exception) ->
     return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, record.timestamp)
 
 
+def fits(letter: Outgoing) -> bool:
+    """Whether its topic takes the letter as it is."""
+    return letter.size <= DEAD_LETTERS.max_message_bytes
+
+
 async def claim_checked(letter: Outgoing, record: Record, keep: Keep) -> Outgoing:
     """The letter as it is, or, where its topic would refuse it, one that says where the record is kept.
 
     A compressed record may pass its topic's limit and be far larger here. The stored JSON has key, value
     and headers, the bytes in base64.
     """
-    if letter.size <= DEAD_LETTERS.max_message_bytes:
+    if fits(letter):
         return letter
     stored = orjson.dumps(
         {

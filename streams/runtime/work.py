@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple
 from schemas.faults import BadEvent
 from schemas.wire import decode
 from streams.runtime.clock import Clock
-from streams.runtime.deadletters import Keep, claim_checked, dead_letter
+from streams.runtime.deadletters import Keep, claim_checked, dead_letter, fits
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing, Record, outgoing, trace_of
 from streams.runtime.retry import RetryPolicy, seconds_until
@@ -101,12 +101,20 @@ class Worker(Generic[In]):
         then `work` meets it again.
         """
         decide, record, event = self.stage.at_once, opened.record, opened.event
-        if decide is None or event is None:
-            return None
         try:
+            if opened.error is not None:
+                return self._unread_at_once(record, opened.error)
+            if decide is None or event is None:
+                return None
             return _done(record, self._outputs(record, decide(event)))
         except Exception:
             return None
+
+    def _unread_at_once(self, record: Record, error: Exception) -> Done | None:
+        letter = dead_letter(record, prefix=self._prefix, stage=self.stage.name, error=error)
+        if not fits(letter):
+            return None
+        return self._with_letter(record, self._emits_for_unread(error), letter, error)
 
     async def work(self, opened: Opened[In]) -> Done:
         """What fails for good comes back as a dead letter, not as an exception.
@@ -117,9 +125,7 @@ class Worker(Generic[In]):
         record, event = opened.record, opened.event
         if event is None:
             error = opened.error or Permanent("no event")
-            ref = error.ref if isinstance(error, BadEvent) else None
-            emits = () if ref is None else self.stage.give_up_on_unreadable(ref, str(error))
-            return await self._dead(record, emits, error)
+            return await self._dead(record, self._emits_for_unread(error), error)
         try:
             return _done(record, self._outputs(record, await self._handle(event)))
         except Exception as error:
@@ -191,15 +197,20 @@ class Worker(Generic[In]):
             outputs.append(output)
         return outputs
 
+    def _emits_for_unread(self, error: Exception) -> Sequence[Emit]:
+        ref = error.ref if isinstance(error, BadEvent) else None
+        return () if ref is None else self.stage.give_up_on_unreadable(ref, str(error))
+
     async def _dead(self, record: Record, emits: Sequence[Emit], error: Exception) -> Done:
-        name = self.stage.name
-        logger.warning("%s: %s is a dead letter: %s", name, _place(record), error)
-        letter = dead_letter(record, prefix=self._prefix, stage=name, error=error)
-        letter = await claim_checked(letter, record, self._keep)
+        letter = dead_letter(record, prefix=self._prefix, stage=self.stage.name, error=error)
+        return self._with_letter(record, emits, await claim_checked(letter, record, self._keep), error)
+
+    def _with_letter(self, record: Record, emits: Sequence[Emit], letter: Outgoing, error: Exception) -> Done:
+        logger.warning("%s: %s is a dead letter: %s", self.stage.name, _place(record), error)
         try:
             outputs = self._outputs(record, emits)
         except Exception:
-            logger.exception("%s: %s: what stands for it cannot be sent", name, _place(record))
+            logger.exception("%s: %s: what stands for it cannot be sent", self.stage.name, _place(record))
             outputs = []
         return _done(record, [*outputs, letter], dead=True)
 
