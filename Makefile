@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test lint chaos clean
+.PHONY: help install demo test lint chaos slow bench clean
 
 help:
 	@echo "make demo   install what is needed, then prompts in, scored posters out (out/demo)"
 	@echo "make test   install what is needed, then lint, types, arrows and every test"
-	@echo "make chaos  kill the demo ten times at random and count its finals (docs/reliability.md)"
+	@echo "make chaos  a million events under kills, pauses, lost brokers and a bad network (docs/reliability.md)"
+	@echo "make slow   work of one to five minutes an event, and no rebalance"
+	@echo "make bench  the routing stage beside its rivals, its latency, the price of poison (docs/performance.md)"
 	@echo "make clean  remove the virtual environment and all output"
 
 install: $(READY)
@@ -38,7 +40,18 @@ test: lint
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 chaos: $(READY)
+	@echo "==> a million events, 300 kills; interrupted, it goes on with: $(BIN)/python -m tests.chaos.run --resume out/chaos --report docs/reliability.md"
+	@$(BIN)/python -m tests.chaos.run --events 1000000 --kills 300 --report docs/reliability.md
+	@echo "==> the same with a planted fault, which must be found"
+	@$(BIN)/python -m tests.chaos.run --events 100000 --kills 30 --seed 2 --control one-id-per-worker --out out/chaos-control --report docs/reliability.md
+	@echo "==> the whole demo, broker and all, killed ten times"
 	@$(BIN)/python -m tests.chaos.kill_demo --kills 10 --report docs/reliability.md
+
+slow: $(READY)
+	@$(BIN)/python -m tests.chaos.slow_work --report out/slow-work.json --page out/slow-work.md
+
+bench: $(READY)
+	@$(BIN)/python -m tests.bench.run all --quiet 30 --report docs/performance.md
 
 clean:
 	rm -rf $(VENV) out build *.egg-info
