@@ -17,7 +17,7 @@ OFFSETS_A_RECORD = 2
 class Resends:
     """Remembers the first offset of each identity over the last `horizon` identities.
 
-    An identity takes about 150 bytes, so the default horizon takes 0.75 MB a partition.
+    An identity takes about 200 bytes, so the default horizon takes 1 MB a partition.
     """
 
     def __init__(self, horizon: int = HORIZON) -> None:
