@@ -198,7 +198,9 @@ class StageLoop:
 
     async def _close(self) -> None:
         await self._owned.close()
-        for closing in (self.consumer.stop(), self._admin.close()):
-            fault = await within(CLOSE_S, closing)
+        faults = await asyncio.gather(
+            within(CLOSE_S, self.consumer.stop()), within(CLOSE_S, self._admin.close())
+        )
+        for fault in faults:
             if fault is not None:
                 logger.warning("%s: leaving without goodbye: %r", self._name, fault)

@@ -243,7 +243,8 @@ class PartitionEpoch:
         return True
 
     def _fail(self, error: BaseException) -> None:
-        logger.warning("%s: epoch ends: %s: %s", self.tp, type(error).__name__, error)
+        reason = error.__cause__ or error
+        logger.warning("%s: epoch ends: %s: %s", self.tp, type(reason).__name__, reason)
         self.failed = error
         self._owned = False
         self._idle.set()
@@ -273,7 +274,7 @@ class PartitionEpoch:
         self._finished.extendleft(reversed(within))
 
     async def drain(self, grace_s: float) -> bool:
-        """Waits until all that was fed is committed; False when `grace_s` was not enough."""
+        """Waits until all that was begun is committed; False when `grace_s` was not enough."""
         try:
             await asyncio.wait_for(self._idle.wait(), grace_s)
         except TimeoutError:

@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.runtime.clients import Admin, Consumer, KafkaClients, Producer, TransactionalProducer
+from streams.runtime.clients import (
+    Admin,
+    Consumer,
+    GroupConsumer,
+    KafkaClients,
+    Producer,
+    TransactionalProducer,
+)
 
 # sent: the broker has the outputs; marked: the offset too; committed: all of it stands, and the runtime
 # does not know yet.
@@ -77,7 +84,7 @@ class HookedProducer(TransactionalProducer):
         await super().stop()
 
 
-class WatchedConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+class WatchedConsumer(GroupConsumer):  # type: ignore[misc]  # aiokafka has no types
     def __init__(self, watch: Watch, **options: Any) -> None:
         super().__init__(**options)
         self._watch = watch

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, RequestTimedOutError
 from aiokafka.protocol.metadata import MetadataRequest
-from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest
+from aiokafka.protocol.transaction import (
+    AddOffsetsToTxnRequest,
+    AddPartitionsToTxnRequest,
+    EndTxnRequest,
+    TxnOffsetCommitRequest,
+)
 
 from streams.runtime.clients import KafkaClients, OutcomeUnknown, TransactionalProducer
 from tests.conftest import TestTopics
-from tests.support.faults import HookedClients, Moment
+from tests.support.faults import HookedClients
 from tests.support.numbers import (
     Echo,
     Tally,
@@ -25,9 +29,15 @@ from tests.support.numbers import (
     send_numbers,
 )
 
+OF_A_TRANSACTION = (
+    AddPartitionsToTxnRequest,
+    AddOffsetsToTxnRequest,
+    TxnOffsetCommitRequest,
+    EndTxnRequest,
+)
 NODE = 1
 OFFSETS = AddOffsetsToTxnRequest("stage-prompts-0", 7, 0, "group")
-COMMIT_OFFSETS = TxnOffsetCommitRequest("stage-prompts-0", "group", 7, 0, {})
+COMMIT_OFFSETS = TxnOffsetCommitRequest("stage-prompts-0", "group", 7, 0, [])
 END = EndTxnRequest("stage-prompts-0", 7, 0, True)
 LOST: list[KafkaError] = [RequestTimedOutError(), KafkaConnectionError("closed")]
 
@@ -86,17 +96,27 @@ async def test_an_answer_that_arrives_is_handed_on(monkeypatch: pytest.MonkeyPat
     assert await outcome_of(END, answer, monkeypatch) is answer
 
 
-@pytest.mark.parametrize("request_lost", [AddOffsetsToTxnRequest, TxnOffsetCommitRequest, EndTxnRequest])
-@pytest.mark.parametrize("done", [True, False], ids=["done", "not done"])
-async def test_after_a_lost_answer_the_same_producer_begins_no_other_transaction(
+@pytest.mark.parametrize(
+    ("request_lost", "done"),
+    [
+        (AddOffsetsToTxnRequest, False),
+        (TxnOffsetCommitRequest, True),
+        (EndTxnRequest, False),
+        (EndTxnRequest, True),
+    ],
+    ids=["offsets announced", "offsets sent and done", "end asked", "end asked and done"],
+)
+async def test_after_a_lost_answer_the_same_producer_sends_nothing_more_of_a_transaction(
     topics: TestTopics, monkeypatch: pytest.MonkeyPatch, request_lost: type[object], done: bool
 ) -> None:
     """The broker did it or never saw it, and the connection is cut: which of the two, nobody can tell."""
-    begun, lost_by = Tally(), []
+    asked, lost_by, after = Tally(), list[AIOKafkaClient](), list[str]()
     plain_send = AIOKafkaClient.send
 
     async def send(client: AIOKafkaClient, node_id: int, request: object, **options: Any) -> object:
-        if not isinstance(request, request_lost) or begun.add() != 3:
+        if client in lost_by and isinstance(request, OF_A_TRANSACTION):
+            after.append(named(request))
+        if not isinstance(request, request_lost) or asked.add() != 3:
             return await plain_send(client, node_id, request, **options)
         lost_by.append(client)
         if done:
@@ -105,26 +125,17 @@ async def test_after_a_lost_answer_the_same_producer_begins_no_other_transaction
 
     monkeypatch.setattr(AIOKafkaClient, "send", send)
     monkeypatch.setattr("streams.runtime.ownership.RESTART_S", 0.01)
-    after_loss: list[str] = []
     made: list[HookedClients] = []
 
-    async def note(at: Moment, transactional_id: str) -> None:
-        client_lost = any(producer.client in lost_by for producer in made[0].made if not producer.stopped)
-        if client_lost and at == "sent" and transactional_id == lost_id():
-            after_loss.append(transactional_id)
-
-    def lost_id() -> str:
-        return next(each.transactional_id for each in made[0].made if each.client in lost_by)
-
     def wrap(clients: KafkaClients) -> HookedClients:
-        made.append(HookedClients(clients, note))
+        made.append(HookedClients(clients))
         return made[-1]
 
     send_numbers(topics, range(60))
     async with running(loop_of(topics, Echo(longest_s=0.05).handle, wrap=wrap)):
         await results(topics, 60)
-        await asyncio.sleep(0)
     assert_each_once_in_order(all_results(topics), 60)
-    assert len(lost_by) == 1
-    assert after_loss == []
-    assert len(made[0].made) == 3, "one producer for each partition, and one in place of the one that lost"
+    assert (len(lost_by), after) == (1, [])
+    producers = made[0].made
+    assert len(producers) == 3, "one for each partition, and one in place of the one that lost an answer"
+    assert all(producer.stopped for producer in producers)

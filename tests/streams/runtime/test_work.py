@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from schemas.events import Asset, PromptEvent, PromptRef, Result
-from schemas.topics import RESULTS
+from schemas.topics import PROMPTS, RESULTS
 from schemas.wire import decode, encode, headers_for
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing
@@ -75,8 +75,6 @@ def run(handle: Handle, record: Consumed, *, clock: VirtualClock | None = None, 
         return GivenUp(failed_final(REF, str(error)), dead_letter=not isinstance(error, Retryable))
 
     async def main() -> Done:
-        from schemas.topics import PROMPTS
-
         giving_up = stage.pop("give_up", give_up)
         built = Stage("route", PROMPTS, PromptEvent, handle, giving_up, failed_final, **stage)  # type: ignore[arg-type]  # test shorthand
         worker = Worker(
