@@ -154,7 +154,7 @@ class StageLoop:
         options, epochs = self._options, self._owned.epochs.values()
         return (
             self.running >= options.max_in_flight
-            or sum(epoch.received for epoch in epochs) >= options.max_received
+            or sum(epoch.received for epoch in epochs) >= max(options.max_received, options.max_in_flight)
             or sum(epoch.held_bytes for epoch in epochs) >= options.max_received_bytes
         )
 

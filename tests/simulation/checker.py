@@ -127,8 +127,6 @@ def _letters(
     by_place = {given.place: given for given in inputs}
     for place, found in letters.items():
         known = by_place.get(place)
-        if (known is None or known.open) and _before_unparsable(place, inputs):
-            continue
         if known is None:
             yield f"dead letter of nothing: {place}"
             continue
@@ -143,15 +141,6 @@ def _letters(
         )
         if due and not given.repeats and not given.open and given.place not in letters:
             yield f"lost: no dead letter of {given}"
-
-
-def _before_unparsable(place: tuple[int, int], inputs: Sequence[_Input]) -> bool:
-    """A client that cannot parse a record does not say where it lies: the runtime passes over the markers
-    before it in the same way, one by one, and over offsets that retention took meanwhile.
-    """
-    behind = (given for given in inputs if given.place[0] == place[0] and given.place[1] > place[1])
-    nearest = next((given for given in behind if not given.open or given.work.kind == "unparsable"), None)
-    return nearest is not None and nearest.work.kind == "unparsable"
 
 
 def _flaws(given: _Input, letter: Entry) -> Iterator[str]:

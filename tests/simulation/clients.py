@@ -32,11 +32,11 @@ class SimAdmin:
     async def list_consumer_group_offsets(
         self, group_id: str, *, partitions: Sequence[TopicPartition]
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """One attempt: an error is the caller's to handle."""
+        """One attempt: an error is the caller's to handle, and so is an answer without a partition."""
         del group_id
         cluster = self._cluster
         found: Mapping[TopicPartition, OffsetAndMetadata] = await cluster.network.call(
-            lambda: cluster.committed(partitions), coordinator=True
+            lambda: cluster.committed(partitions), role="offsets"
         )
         return found
 

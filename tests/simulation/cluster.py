@@ -11,10 +11,12 @@ from aiokafka.structs import OffsetAndMetadata
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.group import Group
 from tests.simulation.log import Entry, PartitionLog
-from tests.simulation.network import Network
+from tests.simulation.network import Network, Weather
 from tests.simulation.virtual import PROCESS, VirtualLoop
 
 REQUEST_S = 2.0
+LOADS_S = (0.0, 3.0)
+NOTHING = OffsetAndMetadata(-1, "")
 Fetched = tuple[Sequence[Entry], int]
 
 
@@ -42,7 +44,7 @@ class Cluster:
             for number in range(count)
         }
         self.inputs = [tp for tp in self.logs if tp.topic == inputs]
-        self.network = Network(loop, rng, timeout_s=REQUEST_S)
+        self.network = Network(loop, rng, timeout_s=REQUEST_S, note=self.note)
         self.group = Group(
             loop,
             self.inputs,
@@ -52,7 +54,13 @@ class Cluster:
             note=self.note,
         )
         self.coordinator = Coordinator(
-            loop, rng, self.logs, transaction_s=transaction_s, marker_delay=marker_delay, note=self.note
+            loop,
+            rng,
+            self.logs,
+            transaction_s=transaction_s,
+            marker_delay=marker_delay,
+            group_away=lambda: self.network.group_away,
+            note=self.note,
         )
 
     def note(self, what: str) -> None:
@@ -60,9 +68,13 @@ class Cluster:
         self.trace.append((self._loop.time(), "broker" if process is None else process.name, what))
 
     def committed(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Not the pending ones: aiokafka cannot ask the broker to wait for those (KIP-447)."""
+        """Not the pending ones: aiokafka cannot ask the broker to wait for those (KIP-447).
+
+        Offset -1 where nothing is committed; nothing at all from a coordinator that still loads, because
+        aiokafka ignores the error that such an answer carries.
+        """
         offsets = self.coordinator.offsets
-        return {tp: offsets[tp] for tp in tps if tp in offsets}
+        return {} if self.network.loading else {tp: offsets.get(tp, NOTHING) for tp in tps}
 
     def fetch(self, wanted: Sequence[tuple[TopicPartition, int]], most: int) -> list[Fetched | None]:
         """Committed records from each position; None where it is out of range."""
@@ -81,7 +93,11 @@ class Cluster:
         self.note("the brokers go down")
         self.network.go_down()
 
-    def come_back(self) -> None:
-        self.note("the brokers are back")
-        self.network.weather.down = False
-        self.group.restart_sessions()
+    def clear_up(self, calm: Weather) -> None:
+        before, self.network.weather = self.network.weather, calm
+        self.note("the weather is fine")
+        if before.down or before.no_group:
+            self.network.load_group(self._rng.uniform(*LOADS_S))
+        if before.down:
+            self.note("the brokers are back")
+            self.group.restart_sessions()

@@ -67,9 +67,7 @@ class SimConsumer:
         member_id = self._member_id
         if member_id is not None:
             with contextlib.suppress(KafkaError):
-                await self._cluster.network.call(
-                    lambda: self._cluster.group.leave(member_id), coordinator=True
-                )
+                await self._cluster.network.call(lambda: self._cluster.group.leave(member_id), role="group")
         await _end(self._fetching)
 
     def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None:
@@ -90,6 +88,9 @@ class SimConsumer:
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self.fetcher.change(partition, position=offset)
+
+    def stopped_at(self, partition: TopicPartition) -> int | None:
+        return self.fetcher.stopped_at(partition)
 
     async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         logs = self._cluster.logs
@@ -164,7 +165,7 @@ class SimConsumer:
         wait_s = group.rebalance_s
         try:
             if self._member_id is None:
-                given = await network.call(lambda: group.new_member(self._name), coordinator=True)
+                given = await network.call(lambda: group.new_member(self._name), role="group")
                 self._member_id = given
             member_id = self._member_id
             return await network.wait(lambda: group.join(member_id), wait_s)
@@ -188,7 +189,7 @@ class SimConsumer:
             await asyncio.sleep(HEARTBEAT_S)
             try:
                 beat = functools.partial(group.heartbeat, self._member_id, self._generation)
-                await network.call(beat, coordinator=True)
+                await network.call(beat, role="group")
             except RebalanceInProgressError:
                 self._ask_to_join()
             except (IllegalGenerationError, UnknownMemberIdError) as error:

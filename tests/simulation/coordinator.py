@@ -21,6 +21,7 @@ from aiokafka.structs import OffsetAndMetadata
 from tests.simulation.log import Content, PartitionLog
 from tests.simulation.virtual import VirtualLoop
 
+AGAIN_S = 0.05
 Phase = Literal["empty", "ongoing", "ending", "committed", "aborted"]
 
 
@@ -52,12 +53,15 @@ class _Producer:
     partitions: list[TopicPartition] = field(default_factory=list)
     offsets: dict[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
     has_group: bool = False
+    unmarked: int = 0
     sequences: dict[tuple[TopicPartition, int], int] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
 
 
 class Coordinator:
-    """`marker_delay` gives the seconds until a marker is written; `note` takes a line for the trace."""
+    """`marker_delay` gives the seconds until a marker is written; `group_away` says that the group
+    coordinator, which keeps the offsets, cannot take one; `note` takes a line for the trace.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class Coordinator:
         *,
         transaction_s: float,
         marker_delay: tuple[float, float],
+        group_away: Callable[[], bool],
         note: Callable[[str], None],
     ) -> None:
         self._loop = loop
@@ -74,6 +79,7 @@ class Coordinator:
         self._logs = logs
         self._transaction_s = transaction_s
         self._marker_delay = marker_delay
+        self._group_away = group_away
         self._note = note
         self._producers: dict[str, _Producer] = {}
         self._numbers = itertools.count(1)
@@ -173,22 +179,31 @@ class Coordinator:
         producer.phase = "ending"
         verdict = "commits" if committed else "aborts"
         self._note(f"{producer.transactional_id}: {verdict} transaction {producer.transaction}")
-        delays = [self._rng.uniform(*self._marker_delay) for _ in range(len(producer.partitions) + 1)]
-        for tp, delay in zip(producer.partitions, delays, strict=False):
-            self._loop.after(delay, self._mark, tp, producer.transaction, committed)
-        self._loop.after(delays[-1], self._settle_offsets, producer, committed)
-        self._loop.after(max(delays), self._complete, producer, committed)
+        producer.unmarked = len(producer.partitions) + 1
+        for tp in producer.partitions:
+            self._loop.after(self._delay(), self._mark, producer, tp, committed)
+        self._loop.after(self._delay(), self._settle_offsets, producer, committed)
 
-    def _mark(self, tp: TopicPartition, transaction: int, committed: bool) -> None:
-        self._logs[tp].finish(transaction, committed, self.now_ms())
+    def _delay(self) -> float:
+        return self._rng.uniform(*self._marker_delay)
+
+    def _mark(self, producer: _Producer, tp: TopicPartition, committed: bool) -> None:
+        self._logs[tp].finish(producer.transaction, committed, self.now_ms())
+        self._marked(producer, committed)
 
     def _settle_offsets(self, producer: _Producer, committed: bool) -> None:
+        if producer.has_group and self._group_away():
+            self._loop.after(AGAIN_S, self._settle_offsets, producer, committed)
+            return
         if committed:
             now = self._loop.time()
             for tp, mark in producer.offsets.items():
                 self.offsets[tp] = mark
                 done = Committed(now, tp, mark, producer.transaction, producer.transactional_id)
                 self.history.append(done)
+        self._marked(producer, committed)
 
-    def _complete(self, producer: _Producer, committed: bool) -> None:
-        producer.phase = "committed" if committed else "aborted"
+    def _marked(self, producer: _Producer, committed: bool) -> None:
+        producer.unmarked -= 1
+        if producer.unmarked == 0:
+            producer.phase = "committed" if committed else "aborted"

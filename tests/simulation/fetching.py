@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError, UnsupportedCodecError
 
 from tests.simulation.cluster import Cluster
 from tests.simulation.log import Entry
@@ -19,12 +19,12 @@ FETCH_RECORDS = 12
 
 @dataclass(slots=True)
 class Partition:
-    """`fetched` holds records asked for at `fetched_from`; None where nothing is."""
+    """`fetched` holds the records from `next_offset` on, up to `fetched_to`; None where nothing is."""
 
     position: int | None = None
     paused: bool = False
     fetched: Sequence[Entry] | None = None
-    fetched_from: int = 0
+    next_offset: int = 0
     fetched_to: int = 0
 
 
@@ -36,6 +36,8 @@ class Fetcher:
         self._something = something
         self._changed = asyncio.Event()
         self.partitions = {tp: Partition() for tp in tps}
+        # In the order in which they came, as aiokafka gives them out.
+        self._arrived: dict[TopicPartition, None] = {}
 
     def of(self, tp: TopicPartition) -> Partition:
         try:
@@ -67,14 +69,16 @@ class Fetcher:
         cluster, tps = self._cluster, list(self.partitions)
         while True:
             try:
-                found = await cluster.network.call(lambda: cluster.committed(tps), coordinator=True)
+                found = await cluster.network.call(lambda: cluster.committed(tps), role="offsets")
                 break
             except KafkaError:
                 await asyncio.sleep(RETRY_S)
         for tp, partition in self.partitions.items():
             mark = found.get(tp)
             if partition.position is None:
-                partition.position = cluster.logs[tp].start if mark is None else mark.offset
+                partition.position = (
+                    cluster.logs[tp].start if mark is None or mark.offset < 0 else mark.offset
+                )
 
     def _wanted(self) -> list[tuple[TopicPartition, int]]:
         return [
@@ -101,7 +105,8 @@ class Fetcher:
                 continue
             records, to = answer
             if records:
-                partition.fetched, partition.fetched_from, partition.fetched_to = records, asked, to
+                partition.fetched, partition.next_offset, partition.fetched_to = records, asked, to
+                self._arrived[tp] = None
                 self._something.set()
             moved = moved or to != asked
             if not records:
@@ -115,33 +120,57 @@ class Fetcher:
         the positions have moved: so does aiokafka.
         """
         drained: dict[TopicPartition, Sequence[Entry]] = {}
-        for tp, partition in self.partitions.items():
+        for tp in list(self._arrived):
+            partition = self.partitions[tp]
             if (wanted and tp not in wanted) or partition.fetched is None or most == 0:
                 continue
-            if partition.paused or partition.position != partition.fetched_from:
-                self._drop(partition)
+            if partition.paused or partition.position != partition.next_offset:
+                self._drop(tp)
                 continue
-            drained[tp] = taken = self._take(partition, partition.fetched, most)
-            most -= len(taken)
+            taken = self._take(tp, partition.fetched, most)
+            if taken:
+                drained[tp] = taken
+                most -= len(taken)
         return drained
 
-    def _take(self, partition: Partition, fetched: Sequence[Entry], most: int) -> Sequence[Entry]:
-        taken = fetched[:most]
+    def _take(self, tp: TopicPartition, fetched: Sequence[Entry], most: int) -> Sequence[Entry]:
+        partition, taken = self.partitions[tp], fetched[:most]
         for entry in taken:
             if entry.unparsable:
-                self._drop(partition)
-                raise ValueError(f"unknown codec at offset {entry.offset}")
+                # The remains stay until the next poll finds them used up or out of place.
+                partition.fetched, partition.next_offset, partition.fetched_to = (
+                    (),
+                    entry.offset,
+                    entry.offset,
+                )
+                raise parse_error(entry)
         if len(taken) < len(fetched):
             partition.fetched = fetched[most:]
-            partition.position = partition.fetched_from = taken[-1].offset + 1
+            partition.position = partition.next_offset = taken[-1].offset + 1
         else:
             partition.position = partition.fetched_to
-            self._drop(partition)
+            self._drop(tp)
         return taken
 
-    def _drop(self, partition: Partition) -> None:
-        partition.fetched = None
+    def stopped_at(self, tp: TopicPartition) -> int | None:
+        """Where parsing stopped, markers and aborted records passed over; None where nothing is fetched."""
+        partition = self.partitions.get(tp)
+        return None if partition is None or partition.fetched is None else partition.next_offset
+
+    def _drop(self, tp: TopicPartition) -> None:
+        self.partitions[tp].fetched = None
+        self._arrived.pop(tp, None)
         self._changed.set()
+
+
+def parse_error(entry: Entry) -> Exception:
+    """What aiokafka raises for it: some of Kafka's errors, some of Python's."""
+    errors = (
+        UnsupportedCodecError("Libraries for zstd compression codec not found"),
+        CorruptRecordException(f"Invalid CRC - {entry.topic}/{entry.partition}"),
+        ValueError("'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+    )
+    return errors[entry.offset % len(errors)]
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -15,10 +15,12 @@ from aiokafka.structs import OffsetAndMetadata
 from streams.runtime import partition
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
+from streams.runtime.ownership import Ownership
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.records import Outgoing
 from streams.runtime.resends import Resends
 from streams.runtime.transactions import Transactions
+from tests.simulation import producer as simulated
 from tests.simulation.consumer import SimConsumer
 from tests.simulation.producer import SimProducer
 
@@ -82,6 +84,12 @@ async def _sent_again(self: Transactions, outputs: Iterable[Outgoing], mark: Off
         assert isinstance(producer, SimProducer)
         producer.forget()
         await _commit(self, outputs, mark)
+
+
+async def _empty_is_none(self: Ownership, tp: TopicPartition) -> OffsetAndMetadata | None:
+    found = await self._admin.list_consumer_group_offsets(self._options.group, partitions=[tp])
+    mark = found.get(tp)
+    return None if mark is None or mark.offset < 0 else mark
 
 
 async def _from_the_join(
@@ -202,6 +210,16 @@ PLANTS = {
             "sent-again",
             "a transaction of unknown outcome is taken for aborted and sent again by the same producer",
             _replace(Transactions, "commit", _sent_again),
+        ),
+        Plant(
+            "empty-is-none",
+            "no answer about the committed offset is taken for none committed",
+            _replace(Ownership, "_committed", _empty_is_none),
+        ),
+        Plant(
+            "retries-inside",
+            "the end of a transaction is asked for again under the same epoch, as aiokafka by itself does",
+            _replace(simulated, "UNKNOWN", ()),
         ),
     )
 }

@@ -1,7 +1,8 @@
 """A transactional producer as aiokafka's behaves, over the simulated network.
 
 Requests are retried for ever on errors that may pass; an error that may not ends the producer and fails
-everything that waits for it. What is under way goes on when its caller gives up waiting.
+everything that waits for it. What is under way goes on when its caller gives up waiting. Like the runtime's
+own producer, and unlike aiokafka's, it ends where the outcome of a transaction's last steps is unknown.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from aiokafka.errors import (
     InvalidProducerEpoch,
     KafkaConnectionError,
     KafkaError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
     ProducerFenced,
+    RequestTimedOutError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
@@ -25,12 +29,17 @@ from streams.runtime.clients import Batch
 from tests.simulation.cluster import Cluster
 from tests.simulation.coordinator import Identity
 from tests.simulation.log import Content
+from tests.simulation.network import Role
 
 T = TypeVar("T")
 BATCH_RECORDS = 3
 RETRY_S = 0.02
 # Of these aiokafka's handlers say "come again", whatever the error itself says.
-PASSING = (ConcurrentTransactions, KafkaConnectionError)
+PASSING = (ConcurrentTransactions, KafkaConnectionError, NodeNotReadyError)
+# After these, a request that advances or ends a transaction may be done, or be done later.
+UNKNOWN: tuple[type[KafkaError], ...] = (RequestTimedOutError, KafkaConnectionError)
+# The longest that a batch waits for the one before it.
+ROOM_S = 8.0
 State = Literal["new", "ready", "open", "committing", "dead"]
 
 
@@ -68,6 +77,8 @@ class SimProducer:
         self._turn = asyncio.Lock()
         self._fatal: KafkaError | None = None
         self._unsent: set[asyncio.Future[Any]] = set()
+        # The last batch of a partition, until it is on its way.
+        self._filled: dict[TopicPartition, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
@@ -113,14 +124,29 @@ class SimProducer:
         self._has_group = False
 
     async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[Any]:
+        """Waits for the partition's batch before it to be on its way."""
         assert isinstance(batch, SimBatch)
         self._check("open")
+        tp = TopicPartition(topic, partition)
+        try:
+            async with asyncio.timeout(ROOM_S):
+                while tp in self._filled:
+                    await self._filled[tp].wait()
+        except TimeoutError:
+            raise KafkaTimeoutError() from None
+        self._check("open")
         self._sequence += 1
-        work = self._produce(TopicPartition(topic, partition), self._sequence, batch.contents)
-        sent = self._in_background(work)
+        self._filled[tp] = filled = asyncio.Event()
+        sent = self._in_background(self._produce(tp, self._sequence, batch.contents, filled))
         self._unsent.add(sent)
         sent.add_done_callback(self._unsent.discard)
+        sent.add_done_callback(lambda _sent: self._drained(tp, filled))
         return sent
+
+    def _drained(self, tp: TopicPartition, filled: asyncio.Event) -> None:
+        filled.set()
+        if self._filled.get(tp) is filled:
+            del self._filled[tp]
 
     async def send_offsets_to_transaction(
         self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_id: str
@@ -153,23 +179,30 @@ class SimProducer:
             self._fatal = error
             self._cluster.note(f"{self._id}: producer is dead: {error!r}")
 
-    async def _produce(self, tp: TopicPartition, sequence: int, contents: Sequence[Content]) -> int:
+    async def _produce(
+        self, tp: TopicPartition, sequence: int, contents: Sequence[Content], filled: asyncio.Event
+    ) -> int:
         who = self._identity()
         async with self._turn:
             if tp not in self._added:
                 await self._ask(lambda: self._coordinator.add_partition(who, tp))
                 self._added.add(tp)
-            # The record batch goes to another broker than the coordinator.
+            self._drained(tp, filled)
             return await self._ask(
-                lambda: self._coordinator.produce(who, tp, sequence, contents), coordinator=False
+                lambda: self._coordinator.produce(who, tp, sequence, contents), role="any", name="Produce"
             )
 
     async def _commit_offsets(self, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         who = self._identity()
         async with self._turn:
-            await self._ask(lambda: self._coordinator.add_offsets(who))
+            await self._ask(lambda: self._coordinator.add_offsets(who), name="AddOffsets", once=True)
             self._has_group = True
-            await self._ask(lambda: self._coordinator.commit_offsets(who, offsets))
+            await self._ask(
+                lambda: self._coordinator.commit_offsets(who, offsets),
+                role="group",
+                name="TxnOffsetCommit",
+                once=True,
+            )
 
     async def _end(self) -> None:
         who = self._identity()
@@ -178,7 +211,7 @@ class SimProducer:
         if self._fatal is not None:
             raise self._fatal
         if self._added or self._has_group:
-            await self._ask(lambda: self._coordinator.end(who, committed=True))
+            await self._ask(lambda: self._coordinator.end(who, committed=True), name="EndTxn", once=True)
         self._state = "ready"
 
     def _identity(self) -> Identity:
@@ -186,13 +219,19 @@ class SimProducer:
             raise IllegalOperation(f"{self._id}: not started")
         return self._who
 
-    async def _ask(self, ask: Callable[[], T], *, coordinator: bool = True) -> T:
+    async def _ask(
+        self, ask: Callable[[], T], *, role: Role = "transactions", name: str = "", once: bool = False
+    ) -> T:
+        """With `once`, not again when nobody knows what became of it."""
+        late = f"{self._id}: {name}" if name else ""
         while self._fatal is None:
             try:
-                return await self._cluster.network.call(ask, coordinator=coordinator)
+                return await self._cluster.network.call(ask, role=role, late=late)
             except InvalidProducerEpoch as error:
                 raise ProducerFenced() from error
             except KafkaError as error:
+                if once and isinstance(error, UNKNOWN):
+                    raise KafkaError(f"{name}: outcome unknown: {error!r}") from error
                 passes = error.retriable or isinstance(error, PASSING)
                 if not passes or self._cluster.network.over:
                     raise

@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["good", "permanent", "hopeless", "poison", "unread", "unparsable"]
-Action = Literal["kill", "stop", "pause", "start", "brokers", "coordinator", "storm", "slow", "retention"]
+Action = Literal[
+    "kill",
+    "stop",
+    "pause",
+    "start",
+    "brokers",
+    "coordinators",
+    "group",
+    "transactions",
+    "loading",
+    "storm",
+    "steps",
+    "slow",
+    "retention",
+]
 KINDS: tuple[Kind, ...] = ("permanent", "hopeless", "poison", "unread", "unparsable")
 ACTIONS: tuple[Action, ...] = (
     *("kill",) * 4,
@@ -16,8 +30,12 @@ ACTIONS: tuple[Action, ...] = (
     *("pause",) * 3,
     *("start",) * 3,
     "brokers",
-    *("coordinator",) * 2,
+    "coordinators",
+    "group",
+    "transactions",
+    "loading",
     *("storm",) * 4,
+    "steps",
     "slow",
     "retention",
 )  # fmt: skip
@@ -25,8 +43,10 @@ ACTIONS: tuple[Action, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one number stands for. `seconds` the handler takes; it fails `failures` times first, with an
-    error nobody foresaw where `unforeseen`."""
+    """What one number stands for. `seconds` the handler takes, and `cleanup_s` when it is cancelled; it
+    fails `failures` times first, with an error nobody foresaw where `unforeseen`, and where `cancels` because
+    something that it waited for was cancelled.
+    """
 
     number: int
     key: int
@@ -35,6 +55,8 @@ class Work:
     failures: int
     unforeseen: bool
     keeps_letter: bool
+    cancels: bool
+    cleanup_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +105,8 @@ class Scenario:
     # Records of a partition that a resend may lie apart.
     horizon: int
     latency: tuple[float, float]
+    # The share of the steps of transactions that get lost or late, all through the run.
+    lost_steps: float
 
 
 def scenario(seed: int) -> Scenario:
@@ -121,6 +145,7 @@ def scenario(seed: int) -> Scenario:
         window=rng.choice((8_192, 8_192, 16)),
         horizon=rng.choice((5_000, 20)),
         latency=(0.005, 0.1) if slow_network else (0.001, 0.004),
+        lost_steps=rng.choice((0.0, 0.0, 0.0, 0.03, 0.1)),
     )
 
 
@@ -128,15 +153,21 @@ def _works(rng: random.Random, count: int, keys: int, *, at_once: bool) -> Itera
     odd = rng.choice((0.0, 0.05, 0.25))
     slow = 0.0 if at_once else rng.choice((0.0, 0.1, 1.5))
     faulty = rng.choice((0.0, 0.2))
+    cleanup = rng.choice(((0.0,), (0.0,), (0.0, 0.5), (0.0,) * 12 + (40.0,)))
     for number in range(count):
+        cleanup_s = rng.choice(cleanup)
+        # What is slow to clean up is under way for long enough to be cancelled, too.
+        longest = 6.0 if cleanup_s > 1.0 else slow
         yield Work(
             number=number,
             key=rng.randrange(keys),
             kind=rng.choice(KINDS) if rng.random() < odd else "good",
-            seconds=rng.uniform(0.0, slow),
+            seconds=rng.uniform(0.0, longest),
             failures=rng.randint(1, 3) if rng.random() < faulty else 0,
             unforeseen=rng.random() < 0.3,
             keeps_letter=rng.random() < 0.8,
+            cancels=rng.random() < 0.3,
+            cleanup_s=cleanup_s,
         )
 
 

@@ -70,11 +70,17 @@ class Behaviour:
 
     async def handle(self, event: PromptEvent) -> Sequence[Emit]:
         work = self._work(event)
-        if work.seconds:
+        try:
             await self._clock.sleep(work.seconds)
-        else:
-            await asyncio.sleep(0)
-        return self.decide(event)
+        except asyncio.CancelledError:
+            await self._clock.sleep(work.cleanup_s)
+            raise
+        try:
+            return self.decide(event)
+        except (Retryable, RuntimeError) as error:
+            if work.cancels:
+                raise asyncio.CancelledError from error
+            raise
 
     def decide(self, event: PromptEvent) -> Sequence[Emit]:
         work = self._work(event)

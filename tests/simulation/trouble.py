@@ -12,13 +12,24 @@ def worsen(cluster: Cluster, fault: Fault) -> None:
     match fault.action:
         case "brokers":
             cluster.go_down()
-        case "coordinator":
+        case "coordinators":
             cluster.note("the coordinators are gone")
-            weather.no_coordinator = True
+            weather.no_group = weather.no_transactions = True
+        case "group":
+            cluster.note("the group coordinator is gone")
+            weather.no_group = True
+        case "transactions":
+            cluster.note("the transaction coordinator is gone")
+            weather.no_transactions = True
+        case "loading":
+            cluster.network.load_group(fault.lasts)
         case "storm":
             cluster.note(f"storm: {strength:.0%} of requests fail")
             weather.lost_requests = weather.lost_answers = strength
             weather.spoilt_answers = weather.failed_polls = strength / 2
+        case "steps":
+            cluster.note(f"{strength:.0%} of the steps of transactions get lost or late")
+            weather.lost_steps = strength
         case "slow":
             cluster.note("the network is slow")
             weather.latency = (0.2, 1.5)

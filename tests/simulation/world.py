@@ -14,7 +14,8 @@ from aiokafka import TopicPartition
 
 from schemas.topics import DEAD_LETTERS, PROMPTS, RESULTS
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch
-from streams.runtime.loop import LoopOptions, StageLoop
+from streams.runtime.loop import StageLoop
+from streams.runtime.ownership import LoopOptions
 from streams.runtime.retry import RetryPolicy
 from streams.runtime.work import Worker
 from tests.simulation.clients import SimClients
@@ -33,8 +34,8 @@ REST_S = 90.0
 LINGER_S = 2.0
 DRAINED_S = 12.0
 DRAIN_S = 3.0
-# The drain, an epoch's release and its producer's close, and the consumer's goodbye.
-STOP_S = DRAIN_S + 5.0 + 10.0 + 10.0 + 1.0
+# Its parts: the drain; an epoch's last transaction, its handlers, its producer; the consumer's goodbye.
+STOP_S = DRAIN_S + 5.0 + 5.0 + 10.0 + 10.0 + 1.0
 RETRY = RetryPolicy(first_s=0.05, longest_s=1.0, total_s=2.0)
 UNBOUNDED = DeadLetterLimit(run=1_000_000, share=1.0)
 Rename = Callable[[str, str], str]
@@ -68,12 +69,12 @@ class World:
             transaction_s=scenario.transaction_s,
             marker_delay=scenario.marker_delay,
         )
+        self._quiet = False
         self.cluster.network.weather = self._calm()
         self.faults: list[str] = []
         self._members: dict[int, Member] = {}
         self._all: list[Member] = []
         self._ghosts = -1
-        self._quiet = False
         self._ending = False
 
     def run(self) -> None:
@@ -214,13 +215,11 @@ class World:
             member.process.go_on()
 
     def _calm(self) -> Weather:
-        return Weather(latency=self.scenario.latency)
+        chosen = self.scenario
+        return Weather(latency=chosen.latency, lost_steps=0.0 if self._quiet else chosen.lost_steps)
 
     def _clear_up(self) -> None:
-        if self.cluster.network.weather.down:
-            self.cluster.come_back()
-        self.cluster.note("the weather is fine")
-        self.cluster.network.weather = self._calm()
+        self.cluster.clear_up(self._calm())
 
     def _calm_down(self) -> None:
         """No more faults: whatever is unfinished must come to its end now."""
