@@ -153,6 +153,8 @@ class PartitionEpoch:
             if self._tracker.receive(record.offset):
                 self._idle.clear()
                 self._spawn(self._run_unparsable(record, unparsable))
+            else:
+                self._something_finished.set()
             return 0
         opened = self._worker.open(record)
         resent = opened.identity is not None and self._resends.is_resend(opened.identity, record.offset)

@@ -30,7 +30,8 @@ from tests.simulation.virtual import Process, Stuck, VirtualClock, VirtualLoop
 PREFIX = "sim-"
 PROMPTS_TOPIC, RESULTS_TOPIC = PREFIX + PROMPTS.name, PREFIX + RESULTS.name
 LETTERS_TOPIC = PREFIX + DEAD_LETTERS.name
-REST_S = 90.0
+# A handler that cleans up for long holds its slot meanwhile, and there may be one slot only.
+REST_S = 150.0
 LINGER_S = 2.0
 DRAINED_S = 12.0
 DRAIN_S = 3.0

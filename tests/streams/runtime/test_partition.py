@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
+import pytest
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.events import PromptEvent
 from schemas.wire import encode
 from streams.runtime.clock import SystemClock
+from streams.runtime.offsets import encode_finished
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.records import Outgoing
 from streams.runtime.retry import RetryPolicy
@@ -57,6 +59,7 @@ async def started(
     handle: Callable[[PromptEvent], Any],
     *,
     committed: int | None = None,
+    metadata: str = "",
     position: Position | None = None,
     horizon: int = 100,
 ) -> tuple[PartitionEpoch, WrittenDown]:
@@ -79,7 +82,7 @@ async def started(
     )
 
     async def mark(_tp: TopicPartition) -> OffsetAndMetadata | None:
-        return None if committed is None else OffsetAndMetadata(committed, "")
+        return None if committed is None else OffsetAndMetadata(committed, metadata)
 
     async def bounds(_tp: TopicPartition) -> tuple[int, int]:
         return 0, 1_000_000
@@ -145,3 +148,20 @@ async def test_a_released_epoch_commits_nothing_that_finishes_later() -> None:
     go_on.set()
     await asyncio.sleep(0)
     assert (written.outputs, written.marks) == ([], [])
+
+
+@pytest.mark.parametrize("parsed", [True, False])
+async def test_what_an_earlier_owner_finished_above_the_mark_is_committed_without_new_work(
+    parsed: bool,
+) -> None:
+    epoch, written = await started(echo, committed=5, metadata=encode_finished(5, [5, 6]))
+    for offset in (5, 6):
+        if parsed:
+            epoch.feed([record(offset, key="a", number=f"{offset}")])
+        else:
+            epoch.skip(record(offset, key="a", number=f"{offset}"), ValueError("a header"))
+    async with asyncio.timeout(5.0):
+        while not written.marks or written.marks[-1].offset < 7:
+            await asyncio.sleep(0)
+    await epoch.release()
+    assert written.outputs == []
