@@ -129,13 +129,26 @@ def headers_for(
         ("ce_id", _event_id(event).encode()),
         ("ce_source", source.encode()),
         ("ce_type", _CURRENT[type(event)]),
-        ("ce_time", _rfc3339(time).encode()),
+        ("ce_time", _moment_header(time)),
         ("ce_subject", key_for(event)),
         ("content-type", b"application/json"),
     ]
     if traceparent is not None:
         headers.append(("traceparent", traceparent))
     return headers
+
+
+_last_moment: tuple[dt.datetime, bytes] | None = None
+
+
+def _moment_header(time: dt.datetime) -> bytes:
+    """Events made in one go carry the same moment: its text is made once."""
+    global _last_moment
+    last = _last_moment
+    # The same object: equal moments may have different offsets, and so different texts.
+    if last is None or last[0] is not time:
+        last = _last_moment = (time, _rfc3339(time).encode())
+    return last[1]
 
 
 def key_for(event: Event) -> bytes:

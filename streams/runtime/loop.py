@@ -27,7 +27,9 @@ from streams.runtime.work import Done, Worker
 
 logger = logging.getLogger(__name__)
 POLL_MS = 200
-# Records gather until a commit ends, or so long: a fetch costs client and broker as much as twenty records.
+# Where a poll brings few records, more gather until a commit ends, or so long: a fetch costs client and
+# broker as much as twenty records.
+FEW = 32
 PACE_S = 0.01
 CLOSE_S = 10.0
 # Records taken at once where the work needs no waiting: long enough to pay, short enough for heartbeats.
@@ -133,7 +135,7 @@ class StageLoop:
             await step_over(self.consumer, self._owned.ready)
         else:
             self._feed(fetched)
-            if 0 < sum(map(len, fetched.values())) < wanted:
+            if 0 < sum(map(len, fetched.values())) < min(wanted, FEW):
                 await self._wait_for_commit(PACE_S)
 
     def _feed(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -133,9 +134,9 @@ class PartitionEpoch:
 
     def work_on(self) -> bool:
         """Starts what was fed, within what one transaction takes; True where some of it still waits."""
-        made = 0
+        made, now = 0, self._worker.now()
         while self._waiting and made < TRANSACTION_OUTPUTS and self._output_bytes < OUTPUT_BYTES:
-            made += self._start_record(*self._waiting.popleft())
+            made += self._start_record(*self._waiting.popleft(), now)
         return bool(self._waiting)
 
     @property
@@ -147,7 +148,7 @@ class PartitionEpoch:
     def full(self) -> bool:
         return self._tracker.full or bool(self._waiting)
 
-    def _start_record(self, record: Record, unparsable: Exception | None) -> int:
+    def _start_record(self, record: Record, unparsable: Exception | None, now: dt.datetime) -> int:
         """How many outputs it made at once."""
         if unparsable is not None:
             if self._tracker.receive(record.offset):
@@ -163,7 +164,7 @@ class PartitionEpoch:
             self._something_finished.set()
             return 0
         self._idle.clear()
-        done = self._worker.dropped(opened) if resent else self._done_at_once(opened)
+        done = self._worker.dropped(opened) if resent else self._done_at_once(opened, now)
         if done is not None:
             self._finish(done)
             return len(done.outputs)
@@ -171,8 +172,8 @@ class PartitionEpoch:
             self._spawn(self._run_line(opened))
         return 0
 
-    def _done_at_once(self, opened: Opened[Any]) -> Done | None:
-        return None if self._queues.busy(opened.order) else self._worker.at_once(opened)
+    def _done_at_once(self, opened: Opened[Any], now: dt.datetime) -> Done | None:
+        return None if self._queues.busy(opened.order) else self._worker.at_once(opened, now)
 
     @property
     def running(self) -> int:

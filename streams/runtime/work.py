@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import logging
 import random
 from collections.abc import Sequence
@@ -96,25 +97,29 @@ class Worker(Generic[In]):
         logger.info("%s: %s is a resend and is dropped", self.stage.name, _place(opened.record))
         return _done(opened.record, ())
 
-    def at_once(self, opened: Opened[In]) -> Done | None:
+    def now(self) -> dt.datetime:
+        """The moment that events carry which are made in one go."""
+        return self._clock.now()
+
+    def at_once(self, opened: Opened[In], now: dt.datetime) -> Done | None:
         """What `work` gives, where that takes no waiting; None where it does, or where something is wrong:
-        then `work` meets it again.
+        then `work` meets it again. `now` is the moment that the outputs carry.
         """
         decide, record, event = self.stage.at_once, opened.record, opened.event
         try:
             if opened.error is not None:
-                return self._unread_at_once(record, opened.error)
+                return self._unread_at_once(record, opened.error, now)
             if decide is None or event is None:
                 return None
-            return _done(record, self._outputs(record, decide(event)))
+            return _done(record, self._outputs(record, decide(event), now))
         except Exception:
             return None
 
-    def _unread_at_once(self, record: Record, error: Exception) -> Done | None:
+    def _unread_at_once(self, record: Record, error: Exception, now: dt.datetime) -> Done | None:
         letter = dead_letter(record, prefix=self._prefix, stage=self.stage.name, error=error)
         if not fits(letter):
             return None
-        return self._with_letter(record, self._emits_for_unread(error), letter, error)
+        return self._with_letter(record, self._emits_for_unread(error), letter, error, now)
 
     async def work(self, opened: Opened[In]) -> Done:
         """What fails for good comes back as a dead letter, not as an exception.
@@ -127,7 +132,8 @@ class Worker(Generic[In]):
             error = opened.error or Permanent("no event")
             return await self._dead(record, self._emits_for_unread(error), error)
         try:
-            return _done(record, self._outputs(record, await self._handle(event)))
+            emits = await self._handle(event)
+            return _done(record, self._outputs(record, emits, self.now()))
         except Exception as error:
             return await self._given_up(record, event, error)
 
@@ -139,7 +145,7 @@ class Worker(Generic[In]):
         try:
             given_up = self.stage.give_up(event, error)
             if not given_up.dead_letter:
-                return _done(record, self._outputs(record, given_up.emits))
+                return _done(record, self._outputs(record, given_up.emits, self.now()))
         except Exception as fault:
             # What would stand for the record is at fault: it is kept, and those behind it flow.
             logger.exception("%s: %s: giving up failed", self.stage.name, _place(record))
@@ -188,8 +194,8 @@ class Worker(Generic[In]):
             until_deadline_s=seconds_until(self.stage.deadline(event), self._clock.now()),
         )
 
-    def _outputs(self, record: Record, emits: Sequence[Emit]) -> list[Outgoing]:
-        now, trace = self._clock.now(), trace_of(record.headers)
+    def _outputs(self, record: Record, emits: Sequence[Emit], now: dt.datetime) -> list[Outgoing]:
+        trace = trace_of(record.headers)
         outputs = []
         for emit in emits:
             output = outgoing(emit, prefix=self._prefix, stage=self.stage.name, now=now, trace=trace)
@@ -203,12 +209,15 @@ class Worker(Generic[In]):
 
     async def _dead(self, record: Record, emits: Sequence[Emit], error: Exception) -> Done:
         letter = dead_letter(record, prefix=self._prefix, stage=self.stage.name, error=error)
-        return self._with_letter(record, emits, await claim_checked(letter, record, self._keep), error)
+        letter = await claim_checked(letter, record, self._keep)
+        return self._with_letter(record, emits, letter, error, self.now())
 
-    def _with_letter(self, record: Record, emits: Sequence[Emit], letter: Outgoing, error: Exception) -> Done:
+    def _with_letter(
+        self, record: Record, emits: Sequence[Emit], letter: Outgoing, error: Exception, now: dt.datetime
+    ) -> Done:
         logger.warning("%s: %s is a dead letter: %s", self.stage.name, _place(record), error)
         try:
-            outputs = self._outputs(record, emits)
+            outputs = self._outputs(record, emits, now)
         except Exception:
             logger.exception("%s: %s: what stands for it cannot be sent", self.stage.name, _place(record))
             outputs = []
