@@ -108,18 +108,25 @@ class DeadLetterWatch:
     def __init__(self, limit: DeadLetterLimit) -> None:
         self._limit = limit
         self._run = 0
-        self._recent: deque[bool] = deque(maxlen=limit.window)
+        self._recent: deque[bool] = deque()
+        self._dead = 0
 
     def note(self, *, dead: bool) -> str | None:
         """The reason to stop, once there is one."""
         self._run = self._run + 1 if dead else 0
         self._recent.append(dead)
+        self._dead += dead
+        if len(self._recent) > self._limit.window:
+            self._dead -= self._recent.popleft()
         if self._run >= self._limit.run:
             return f"{self._run} records in a row became dead letters (limit {self._limit.run})"
-        dead_ones = sum(self._recent) if dead and len(self._recent) == self._limit.window else 0
-        if dead_ones > self._limit.share * self._limit.window:
+        if (
+            dead
+            and len(self._recent) == self._limit.window
+            and self._dead > self._limit.share * self._limit.window
+        ):
             return (
-                f"{dead_ones} of the last {self._limit.window} records became dead letters "
+                f"{self._dead} of the last {self._limit.window} records became dead letters "
                 f"(limit {self._limit.share:.0%})"
             )
         return None
