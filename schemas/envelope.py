@@ -109,16 +109,18 @@ def named_prompt(cls: type[object], data: object, attributes: Attributes) -> Pro
     """The prompt that a bad record means, where its source and id can be read and agree."""
     if cls is not PromptEvent:
         return _inner_ref(cls, data)
-    body = (data.get("source"), data.get("id")) if isinstance(data, dict) else (None, None)
-    outer = (_text(attributes.get("ce_source")), _text(attributes.get("ce_id")))
-    pairs = [
-        {name for name in names if name is not None}
-        for names in zip(body, outer, strict=True)
-        if _all_text(names)
-    ]
-    if len(pairs) != 2 or any(len(names) != 1 for names in pairs):
-        return None
-    return sound_ref(pairs[0].pop(), pairs[1].pop())
+    body = data if isinstance(data, dict) else {}
+    source = _agreed(body.get("source"), attributes.get("ce_source"))
+    name = None if source is None else _agreed(body.get("id"), attributes.get("ce_id"))
+    return None if source is None or name is None else sound_ref(source, name)
+
+
+def _agreed(own: object, header: bytes | None) -> str | None:
+    """The name in body and header, either of which may be missing; None where they disagree."""
+    if header is None:
+        return own if isinstance(own, str) else None
+    name = header.decode("utf-8", "surrogateescape")
+    return name if own is None or own == name else None
 
 
 def sound_ref(source: str, id: str) -> PromptRef | None:
@@ -148,11 +150,3 @@ def _inner_ref(cls: type[object], data: object) -> PromptRef | None:
     except (msgspec.ValidationError, UnicodeEncodeError):
         return None
     return ref
-
-
-def _all_text(names: tuple[object, ...]) -> bool:
-    return all(name is None or isinstance(name, str) for name in names)
-
-
-def _text(header: bytes | None) -> str | None:
-    return None if header is None else header.decode("utf-8", "surrogateescape")

@@ -40,6 +40,7 @@ class BadEvent(ValueError):
         self.code: Code = code
         self.faults: tuple[Fault, ...] = tuple(faults)
         self.ref: PromptRef | None = ref
+        self._text: str | None = None
         super().__init__(code, self.faults, ref)
 
     @property
@@ -49,11 +50,11 @@ class BadEvent(ValueError):
         return f"{self.code}: {self.faults[0]}" + (f" (and {more} more)" if more > 0 else "")
 
     def __str__(self) -> str:
-        if len(self.faults) == 1:
-            return self.summary
-        return "\n".join(
-            [f"{self.code}: {len(self.faults)} faults", *(f"  {fault}" for fault in self.faults)]
-        )
+        # A dead letter asks three times: for its header, its final and the log.
+        if self._text is None:
+            lines = [f"{self.code}: {len(self.faults)} faults", *(f"  {fault}" for fault in self.faults)]
+            self._text = self.summary if len(self.faults) == 1 else "\n".join(lines)
+        return self._text
 
 
 def shown(value: object) -> str:

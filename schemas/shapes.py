@@ -6,12 +6,13 @@ import datetime as dt
 import types
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from msgspec import Meta
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """A type hint taken apart: the bare type, its bounds, and whether null is welcome.
 
@@ -29,7 +30,7 @@ class Shape:
         """The bound of that name (`ge`, `max_length`, ...), or None."""
         return next((v for meta in self.metas if (v := getattr(meta, name)) is not None), None)
 
-    @property
+    @cached_property
     def expects(self) -> str:
         """In words, for a message: "an integer from 64 to 3840, a multiple of 16"."""
         words = self._bare()

@@ -188,15 +188,16 @@ def _refusal(
     cls: type[object], value: bytes, attributes: envelope.Attributes, path: str, error: Exception
 ) -> BadEvent:
     try:
-        parsed = explain.parse(value)
+        data, sendable = explain.untyped(value)
     except explain.NotJson as not_json:
         return BadEvent("not-json", [not_json.fault], envelope.named_prompt(cls, None, attributes))
     # The typed decode is stricter than the walk in a few places: it also reads what a later duplicate hides.
-    found = explain.faults(cls, parsed.data, path) or [_unlisted(parsed.twice, value, path, error)]
-    return BadEvent("invalid", found, envelope.named_prompt(cls, parsed.data, attributes))
+    found = explain.faults(cls, data, path, sendable=sendable) or [_unlisted(value, path, error)]
+    return BadEvent("invalid", found, envelope.named_prompt(cls, data, attributes))
 
 
-def _unlisted(twice: tuple[str, ...], value: bytes, path: str, error: Exception) -> Fault:
+def _unlisted(value: bytes, path: str, error: Exception) -> Fault:
+    twice = explain.parse(value).twice
     message, _, where = str(error).partition(" - at `$.")
     field = f"{path}{where[:-1]}" if where else "$"
     fix = f"send {', '.join(twice[:5])} once" if twice else "send what the field's schema asks for"

@@ -32,6 +32,7 @@ VERBS: Mapping[str, str] = {
     "route": "Explain where a prompt would go, and why.",
     "generate": "Draw prompts here and now, without Kafka.",
     "engines": "List the engines: role, price, key, what stands in.",
+    "sd3": "Make the tiny checkpoint that can spell, and train it.",
     "doctor": "Check this machine, and say how to get what is missing.",
 }
 

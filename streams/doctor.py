@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import importlib.util
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from streams.settings import Settings
+from streams.settings import PREFIX, Settings
 
 State = Literal["ok", "absent", "broken"]
 OLDEST_PYTHON = (3, 11)
@@ -42,6 +41,7 @@ def examine(settings: Settings, env: Mapping[str, str]) -> list[Check]:
         lambda: check_assets(settings),
         lambda: check_disk(settings),
         check_gpu,
+        lambda: check_local(settings),
         check_drawing,
         check_fonts,
         lambda: check_readers(settings),
@@ -116,25 +116,43 @@ def check_disk(settings: Settings) -> Check:
 
 def check_gpu() -> Check:
     """Asks the CUDA driver itself: torch would take seconds to say the same."""
-    try:
-        names = _cuda_devices(ctypes.CDLL("libcuda.so.1" if sys.platform != "win32" else "nvcuda.dll"))
-    except OSError:
-        names = []
-    if names:
-        return Check("gpu", "ok", ", ".join(names))
-    return Check("gpu", "absent", "none; local Stable Diffusion is emulated", "a CUDA GPU and its driver")
+    from inference.sd3.device import find_gpu
+
+    gpu = find_gpu()
+    if gpu is None:
+        fix = "a CUDA GPU and its driver, for Stable Diffusion 3.5 at full size"
+        return Check("gpu", "absent", "none; local models draw on the CPU", fix)
+    if gpu.obstacle:
+        return Check("gpu", "absent", f"{gpu.name}: {gpu.obstacle}", "a driver and a PyTorch that fit it")
+    return Check("gpu", "ok", f"{gpu.name}, {gpu.memory / 2**30:.0f} GiB")
 
 
-def _cuda_devices(driver: ctypes.CDLL) -> list[str]:
-    count = ctypes.c_int()
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return []
-    names = []
-    for index in range(count.value):
-        name = ctypes.create_string_buffer(256)
-        driver.cuDeviceGetName(name, len(name), index)
-        names.append(name.value.decode("utf-8", "replace"))
-    return names
+def check_local(settings: Settings) -> Iterator[Check]:
+    """Where the local engines would draw, with which checkpoint, and why. No torch: files are looked at."""
+    from inference.engines.local_sd3 import model_name
+    from inference.engines.registry import load_registry
+    from inference.sd3.base import CheckpointError
+    from inference.sd3.choosing import Nothing
+    from inference.sd3.hub import HubId
+    from streams.models import SETTINGS, local_models
+
+    models = local_models(settings, load_registry())
+    choice = models.choice
+    yield Check("local", "ok", f"{choice.device}, {choice.dtype}: {choice.reason}")
+    for engine in models.names:
+        variable = PREFIX + SETTINGS[engine].upper()
+        try:
+            chosen = models.chosen(engine)
+        except CheckpointError as error:
+            yield Check("local", "broken", f"{engine}: {error}", f"correct {variable}, or leave it empty")
+            continue
+        hub = HubId.parse(models.registered(engine))
+        fetch = f"{hub.download}, and have a GPU; or {variable}=FOLDER" if hub else f"{variable}=FOLDER"
+        if isinstance(chosen, Nothing):
+            yield Check("local", "absent", f"{engine}: {chosen.why}", fetch)
+        else:
+            detail = f"{engine}: {model_name(chosen.checkpoint, choice)}: {chosen.why}"
+            yield Check("local", "ok", detail, fetch if chosen.stands_in else "")
 
 
 def check_drawing() -> Check:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.errors import KafkaConnectionError
 
 from inference.assets import AssetStore
+from inference.engines.local_sd3 import LocalModels
 from inference.engines.registry import Engines, Registry, load_registry
 from inference.legibility.service import OcrService
 from inference.render import RenderService
 from schemas.events import Asset
+from streams.models import check_models, local_models
 from streams.routing.policy import policy_named
 from streams.runtime.clients import KafkaClients
 from streams.runtime.clock import SystemClock
@@ -35,6 +38,10 @@ from streams.stages.route import RouteDeps, route_stage
 from streams.stages.score import ScoreDeps, recorded_policy, score_stage
 
 STAGES = ("route", "preview", "polish", "score")
+# Every preview goes there first (`routing/table.py`). The others are loaded when they are asked.
+WARMED: Final = "sd3.5_medium"
+
+_log = logging.getLogger(__name__)
 
 
 async def run_line(
@@ -48,9 +55,11 @@ async def run_line(
 
     Raises:
         StageStopped: a stage cannot go on; the others are drained first.
+        SettingsError: a local model that was named cannot be used.
     """
     async with contextlib.AsyncExitStack() as stack:
-        built = [await _build(name, settings, stack) for name in stages]
+        models = await _models(settings, stages, stack)
+        built = [await _build(name, settings, models, stack) for name in stages]
         waiting = len(built)
 
         def joined() -> None:
@@ -115,18 +124,44 @@ def _keeper(settings: Settings) -> Keep:
     return keep
 
 
-async def _build(name: str, settings: Settings, stack: contextlib.AsyncExitStack) -> Stage[Any]:
+async def _models(settings: Settings, stages: Sequence[str], stack: contextlib.AsyncExitStack) -> LocalModels:
+    """The local models, shared by the stages that draw; for `preview` one is loaded while the stages join."""
+    models = local_models(settings, load_registry())
+    stack.push_async_callback(models.aclose)
+    if {"preview", "polish"} & set(stages):
+        await asyncio.to_thread(check_models, models)
+    if "preview" in stages and models.missing(WARMED) is None:
+        warming = asyncio.create_task(_warm(models))
+        stack.push_async_callback(_cancelled, warming)
+    return models
+
+
+async def _warm(models: LocalModels) -> None:
+    try:
+        await models.warm(WARMED)
+    except Exception:
+        _log.warning("%s could not be loaded; its first job tries again", WARMED, exc_info=True)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def _build(
+    name: str, settings: Settings, models: LocalModels, stack: contextlib.AsyncExitStack
+) -> Stage[Any]:
     if name == "route":
         return route_stage(RouteDeps(policy_named(settings.policy)))
     if name in ("preview", "polish"):
-        deps = await _draw_deps(settings, stack)
+        deps = _draw_deps(settings, models, stack)
         return preview_stage(deps) if name == "preview" else polish_stage(deps)
     if name == "score":
         return score_stage(await _score_deps(settings, stack))
     raise StageStopped(f"stage {name!r} is unknown; known: {', '.join(STAGES)}", exit_code=EXIT_USAGE)
 
 
-async def _draw_deps(settings: Settings, stack: contextlib.AsyncExitStack) -> DrawDeps:
+def _draw_deps(settings: Settings, models: LocalModels, stack: contextlib.AsyncExitStack) -> DrawDeps:
     clock = SystemClock()
     registry = load_registry()
     engines = Engines(
@@ -136,6 +171,7 @@ async def _draw_deps(settings: Settings, stack: contextlib.AsyncExitStack) -> Dr
         render_url=settings.render_url or None,
         usd_per_cpu_hour=settings.usd_per_cpu_hour,
         usd_per_gpu_hour=settings.usd_per_gpu_hour,
+        local=models,
     )
     stack.push_async_callback(engines.aclose)
     service = RenderService(

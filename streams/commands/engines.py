@@ -21,10 +21,12 @@ SOON_DAYS = 30
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One logical engine. `price_usd` is for one picture of 1024x1024, None where our machine's time is
-    paid. `key` is the variable's name and whether it is set; `days_left` is None without an announced end.
+    paid. `key` is the variable's name and whether it is set; `days_left` is None without an announced end;
+    `aliases` are other names that `generate --model` takes.
     """
 
     name: str
+    aliases: tuple[str, ...]
     roles: tuple[str, ...]
     adapter: str
     resolves_to: str
@@ -50,15 +52,18 @@ def command(app: App, as_json: bool) -> None:
     GLYPHSTREAM_EMULATOR_URL stands in (`glyphstream run --emulate` and `demo` start one).
     """
     from inference.engines.registry import Engines, load_registry
+    from streams.models import local_models
 
     settings = app.settings()
     today = dt.datetime.now(dt.UTC).date()
+    registry = load_registry()
     engines = Engines(
-        load_registry(),
+        registry,
         today=lambda: today,
         emulator_url=settings.emulator_url or None,
         render_url=settings.render_url or None,
         environ=app.env,
+        local=local_models(settings, registry),
     )
     listed = rows(engines, today, app.env)
     if as_json:
@@ -86,6 +91,7 @@ def _row(engines: Engines, entry: Entry, today: dt.date, env: Mapping[str, str])
     by_time = living.price.per != "image"
     return Row(
         name=entry.name,
+        aliases=entry.aliases,
         roles=entry.roles,
         adapter=living.adapter,
         resolves_to=living.name,
@@ -110,7 +116,7 @@ def _show(listed: list[Row]) -> None:
     for row in listed:
         shown.add_row(
             *cells(
-                row.name,
+                " ".join([row.name, *(f"({alias})" for alias in row.aliases)]),
                 " ".join(row.roles),
                 "itself" if row.resolves_to == row.name else row.resolves_to,
                 row.adapter,
@@ -126,6 +132,10 @@ def _show(listed: list[Row]) -> None:
     output = console()
     output.print(shown)
     output.print("PRICE: list price of one 1024x1024 picture, or our own machine's time. KEY: * is set.")
+    for row in listed:
+        if row.adapter == "sd3_local" and row.callable and not row.emulated:
+            why = f"; {row.why}" if row.why else ""
+            output.print(f"{row.name} draws with {row.model}{why}.", markup=False)
     away = sum(not row.callable for row in listed)
     if away:
         output.print(

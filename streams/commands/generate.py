@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -17,11 +17,15 @@ from schemas.faults import BadEvent
 from schemas.ids import digest
 from schemas.wire import decode
 from streams.commands.choices import emulator, known_readers
+from streams.commands.drawing_bar import DrawingBar
 from streams.commands.studio import Drawn, open_studio
 from streams.commands.terminal import console, dollars, echo_json, safe
 from streams.commands.verb import App, Failure, pass_app, verb
 from streams.runtime.errors import EXIT_FAILED, EXIT_USAGE
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from inference.engines.registry import Entry
 
 SOURCE = "glyphstream-generate"
 
@@ -31,6 +35,8 @@ SOURCE = "glyphstream-generate"
     examples=(
         """glyphstream generate --prompt 'A jazz night poster that says "BLUE HOUR"' --emulate""",
         "glyphstream generate --prompt-file prompts.txt --model layout --batch 4 --out pictures --json",
+        "glyphstream generate --prompt-file prompts.txt --model local-sd3.5 --batch 50",
+        """glyphstream generate --prompt '"ORBIT 9"' --model sd3.5_medium --steps 16 --guidance 3 --seed 7""",
     ),
 )
 @click.option("--prompt", help='What to draw; words in "quotes" must be readable.')
@@ -42,6 +48,12 @@ SOURCE = "glyphstream-generate"
 @click.option(
     "--model", default="layout", show_default=True, help="Engine; `glyphstream engines` lists them."
 )
+@click.option("--negative-prompt", help="What must not be in it; looked at where guidance is above 1.")
+@click.option("--steps", type=int, help="Of a local model; default: its own.")
+@click.option(
+    "--guidance", type=float, help="How strictly a local model follows the prompt; default: its own."
+)
+@click.option("--sampler", help="Of a local model: euler (default) or heun.")
 @click.option("--batch", type=click.IntRange(1, 64), default=1, show_default=True, help="Pictures at once.")
 @click.option("--samples", type=click.IntRange(1, 200), default=1, show_default=True, help="Of each prompt.")
 @click.option("--width", type=int, default=768, show_default=True, help="Pixels, a multiple of 16.")
@@ -63,6 +75,10 @@ def command(
     prompt: str | None,
     prompt_file: Path | None,
     model: str,
+    negative_prompt: str | None,
+    steps: int | None,
+    guidance: float | None,
+    sampler: str | None,
     batch: int,
     samples: int,
     width: int,
@@ -81,14 +97,18 @@ def command(
     """
     if (prompt is None) == (prompt_file is None):
         raise click.UsageError("give one of --prompt and --prompt-file")
-    asked = {"width": width, "height": height, "seed": seed, "variants": samples}
-    _check_flags(asked, model)
+    given = {"negative_prompt": negative_prompt, "steps": steps, "guidance": guidance, "sampler": sampler}
+    asked: dict[str, Any] = {"width": width, "height": height, "seed": seed, "variants": samples}
+    asked |= {name: value for name, value in given.items() if value is not None}
+    entry = _check_flags(asked, model)
     settings = app.settings()
+    if entry.adapter == "sd3_local":
+        _check_local(settings)
     if ocr:
         known_readers(settings)
     lines = [prompt] if prompt is not None else _lines(prompt_file)
     code = EXIT_USAGE if prompt is not None else EXIT_FAILED
-    jobs = [job for line in lines for job in _jobs(line, asked, model, code)]
+    jobs = [job for line in lines for job in _jobs(line, asked, entry.name, code)]
     with contextlib.ExitStack() as stack:
         if emulate:
             settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
@@ -98,19 +118,36 @@ def command(
         raise Failure(f"{missing} of {len(drawn)} pictures could not be made; the lines above say why")
 
 
-def _check_flags(asked: dict[str, Any], model: str) -> None:
-    """Raises:
-    UsageError: no such engine, or a size or seed that no prompt event may have.
+def _check_flags(asked: dict[str, Any], model: str) -> Entry:
+    """The engine that `model` or an alias names.
+
+    Raises:
+        UsageError: no such engine, or a size, seed or sampler that no prompt event may have.
     """
     from inference.engines.registry import UnknownEngine, load_registry
 
     try:
-        load_registry().get(model)
+        entry = load_registry().get(model)
         decode(PromptEvent, _as_event("any", asked))
     except UnknownEngine as error:
         raise click.UsageError(f"--model: {error}") from error
     except BadEvent as error:
-        raise click.UsageError("; ".join(f"--{fault}" for fault in error.faults)) from error
+        told = (
+            f"--{fault.field.replace('_', '-')}{str(fault).removeprefix(fault.field)}"
+            for fault in error.faults
+        )
+        raise click.UsageError("; ".join(told)) from error
+    return entry
+
+
+def _check_local(settings: Settings) -> None:
+    """Raises:
+    SettingsError: a local model that was named cannot be used.
+    """
+    from inference.engines.registry import load_registry
+    from streams.models import check_models, local_models
+
+    check_models(local_models(settings, load_registry()))
 
 
 def _lines(path: Path | None) -> list[str]:
@@ -164,27 +201,15 @@ def _as_event(line: str, asked: dict[str, Any]) -> bytes:
 async def _draw_all(
     settings: Settings, jobs: Sequence[RenderJob], out: Path, *, batch: int, ocr: bool, as_json: bool
 ) -> list[Drawn]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    errors = console(stderr=True)
-    bar = Progress(
-        TextColumn("drawing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=errors,
-        transient=True,
-        disable=not errors.is_terminal,
-    )
+    bar = DrawingBar(console(stderr=True), len(jobs))
     slots = asyncio.Semaphore(batch)
-    async with open_studio(settings, out, ocr=ocr) as studio:
+    async with open_studio(settings, out, ocr=ocr, watch=bar.watch) as studio:
         with bar:
-            task = bar.add_task("", total=len(jobs))
 
             async def one(job: RenderJob) -> Drawn:
                 async with slots:
                     drawn = await studio.draw(job)
-                bar.advance(task)
+                bar.advance()
                 _tell(drawn, as_json=as_json)
                 return drawn
 

@@ -5,14 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-
-@dataclass(slots=True)
-class _Window:
-    began: float
-    passed: int = 0
-    held: int = 0
+from streams.runtime.seldom import Seldom
 
 
 class RateLimit(logging.Filter):
@@ -34,26 +28,17 @@ class RateLimit(logging.Filter):
         self._most = most
         self._per_s = per_s
         self._monotonic = monotonic
-        self._windows: dict[tuple[str, int], _Window] = {}
+        self._said: dict[tuple[str, int], Seldom] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not super().filter(record):
             return True
-        window = self._window(record)
-        if window.passed == self._most:
-            window.held += 1
+        key = (record.name, record.levelno)
+        said = self._said.get(key)
+        if said is None:
+            said = self._said[key] = Seldom(self._monotonic, most=self._most, per_s=self._per_s)
+        if not said.passes():
             return False
-        window.passed += 1
-        if window.held:
-            record.msg, record.args = f"{record.getMessage()} ({window.held} before it held back)", None
-            window.held = 0
+        if held := said.held_back():
+            record.msg, record.args = record.getMessage() + held, None
         return True
-
-    def _window(self, record: logging.LogRecord) -> _Window:
-        """The one that `record` falls into; a new one takes over the count of those held back."""
-        key, now = (record.name, record.levelno), self._monotonic()
-        window = self._windows.get(key)
-        if window is None or now - window.began >= self._per_s:
-            held = window.held if window is not None else 0
-            window = self._windows[key] = _Window(now, held=held)
-        return window

@@ -15,6 +15,7 @@ import click
 
 from streams.commands.choices import emulator, known_policy, known_readers, opened_store
 from streams.commands.verb import App, pass_app, verb
+from streams.models import check_models, local_models
 from streams.runtime.errors import EXIT_DEAD_LETTER_LIMIT, EXIT_FAILED, EXIT_OK, EXIT_UNREACHABLE, EXIT_USAGE
 from streams.settings import Settings
 
@@ -51,6 +52,9 @@ def command(
     drains: what is under way is finished and committed. A second one leaves at once, and whatever was open
     is done again by the next run.
 
+    The local model of `preview` is loaded while the stage joins its group, in a process of its own;
+    `glyphstream doctor` says which model that is and why.
+
     Engines whose key is not set are played by the emulator where one is given: by --emulate, which starts
     it as a child of this process, or by GLYPHSTREAM_EMULATOR_URL. Otherwise their jobs fail and say so.
 
@@ -65,7 +69,8 @@ def command(
     )
     _check(settings, chosen)
     if not app.debug:
-        logging.getLogger("streams").setLevel(logging.INFO)
+        for ours in ("streams", "inference.sd3"):
+            logging.getLogger(ours).setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:
         if emulate:
             settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
@@ -76,12 +81,16 @@ def _check(settings: Settings, stages: Sequence[str]) -> None:
     """What `stages` are set to use is known, before any of them joins.
 
     Raises:
-        Failure: exit code 2, the setting and the fix.
+        Failure, SettingsError: exit code 2, the setting and the fix.
     """
     known_policy(settings)
     if "score" in stages:
         known_readers(settings)
     opened_store(settings)
+    if {"preview", "polish"} & set(stages):
+        from inference.engines.registry import load_registry
+
+        check_models(local_models(settings, load_registry()))
 
 
 async def _run(settings: Settings, stages: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from inference.assets import AssetStore
     from inference.legibility.service import OcrService
     from inference.render import RenderService
+    from inference.sd3.process import Watch
 
 _NOT_IN_NAMES = re.compile(r"[\W_]+")
 
@@ -68,17 +69,27 @@ class Studio:
 
 
 @contextlib.asynccontextmanager
-async def open_studio(settings: Settings, out: Path, *, ocr: bool) -> AsyncIterator[Studio]:
+async def open_studio(
+    settings: Settings, out: Path, *, ocr: bool, watch: Watch | None = None
+) -> AsyncIterator[Studio]:
+    """`watch` is told, from another thread, how far the local models are.
+
+    Raises:
+        Failure: the asset store cannot be opened.
+    """
     from inference.engines.registry import Engines, load_registry
     from inference.render import RenderService
+    from streams.models import local_models
 
+    registry = load_registry()
     engines = Engines(
-        load_registry(),
+        registry,
         today=lambda: dt.datetime.now(dt.UTC).date(),
         emulator_url=settings.emulator_url or None,
         render_url=settings.render_url or None,
         usd_per_cpu_hour=settings.usd_per_cpu_hour,
         usd_per_gpu_hour=settings.usd_per_gpu_hour,
+        local=local_models(settings, registry, watch=watch),
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engines.aclose)

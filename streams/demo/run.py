@@ -36,6 +36,7 @@ from streams.demo.verify import asset_faults, count_faults, read_finals
 from streams.demo.watching import watch
 from streams.demo.workplace import Start, Workplace, begin, order_of
 from streams.line import STAGES, run_line
+from streams.models import check_models, local_models
 from streams.settings import Settings
 
 BEST_SPELLER = "imagen4_ultra"
@@ -72,7 +73,9 @@ def run_demo(plan: Plan, console: Console) -> None:
 
     Raises:
         DemoFailed, Interrupted, WorkplaceError, BrokerError, StageStopped, ScanError
+        SettingsError: a local model that was named cannot be used; nothing was begun.
     """
+    check_models(local_models(plan.settings, load_registry()))
     place, screen = plan.place, Screen(console, time.monotonic)
     started, clock = dt.datetime.now(dt.UTC), time.monotonic()
     with place.claimed(), contextlib.ExitStack() as stack:

@@ -34,20 +34,21 @@ def error_code(error: Exception) -> str:
 def dead_letter_headers(record: Record, *, stage: str, error: Exception) -> list[tuple[str, bytes]]:
     """The record's own headers, then ours."""
     message = str(error) or type(error).__name__
-    ours = {
-        "x-error-stage": stage,
-        "x-error-class": type(error).__name__,
-        "x-error-code": error_code(error),
-        "x-error-message": message[:MESSAGE_LIMIT],
-        "x-original-topic": record.topic,
-        "x-original-partition": str(record.partition),
-        "x-original-offset": str(record.offset),
-        "x-original-timestamp": str(record.timestamp),
-    }
+    headers = [
+        *record.headers,
+        ("x-error-stage", stage.encode()),
+        ("x-error-class", type(error).__name__.encode()),
+        ("x-error-code", error_code(error).encode()),
+        ("x-error-message", message[:MESSAGE_LIMIT].encode("utf-8", "replace")),
+        ("x-original-topic", record.topic.encode()),
+        ("x-original-partition", b"%d" % record.partition),
+        ("x-original-offset", b"%d" % record.offset),
+        ("x-original-timestamp", b"%d" % record.timestamp),
+    ]
     if record.key is None and record.value is None:
         # aiokafka refuses a record without key and value; the dead letter then has an empty key.
-        ours["x-original-key"] = "null"
-    return [*record.headers, *((name, text.encode("utf-8", "replace")) for name, text in ours.items())]
+        headers.append(("x-original-key", b"null"))
+    return headers
 
 
 def dead_letter(record: Record, *, prefix: str, stage: str, error: Exception) -> Outgoing:

@@ -16,6 +16,7 @@ from streams.runtime.deadletters import Keep, claim_checked, dead_letter, fits
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.records import Outgoing, Record, outgoing, trace_of
 from streams.runtime.retry import RetryPolicy, seconds_until
+from streams.runtime.seldom import Seldom
 from streams.runtime.stage import Emit, In, Stage
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Worker(Generic[In]):
         self._rng = rng
         self._slots = slots
         self._keep = keep
+        self._told = Seldom(clock.monotonic)
 
     def open(self, record: Record) -> Opened[In]:
         """Decodes a record; never raises: what cannot be read must not stop those behind it."""
@@ -215,7 +217,10 @@ class Worker(Generic[In]):
     def _with_letter(
         self, record: Record, emits: Sequence[Emit], letter: Outgoing, error: Exception, now: dt.datetime
     ) -> Done:
-        logger.warning("%s: %s is a dead letter: %s", self.stage.name, _place(record), error)
+        # A flood of them need not flood the log: each tells its reason itself.
+        if self._told.passes():
+            held = self._told.held_back()
+            logger.warning("%s: %s is a dead letter: %s%s", self.stage.name, _place(record), error, held)
         try:
             outputs = self._outputs(record, emits, now)
         except Exception:

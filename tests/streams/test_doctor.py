@@ -18,10 +18,19 @@ from streams.doctor import (
     check_engines,
     check_fonts,
     check_gpu,
+    check_local,
 )
 from streams.settings import Settings
 
 NOWHERE = Settings(bootstrap="127.0.0.1:1")
+
+
+@pytest.fixture(autouse=True)
+def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the digests nor the hub's models of whoever runs the tests."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for variable in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def test_a_broker_that_can_be_started_is_absent_and_no_fault() -> None:
@@ -93,9 +102,31 @@ def test_a_reader_nobody_has_keeps_the_line_from_working(
     assert "the line cannot work here yet: readers" in said.err
 
 
-def test_looking_for_a_gpu_does_not_load_torch() -> None:
-    code = "import sys; from streams.doctor import check_gpu; check_gpu(); sys.exit('torch' in sys.modules)"
+def test_looking_for_a_gpu_and_for_local_models_does_not_load_torch() -> None:
+    code = (
+        "import sys; from streams.doctor import check_gpu, check_local\n"
+        "from streams.settings import Settings\n"
+        "check_gpu(); list(check_local(Settings())); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_device_is_shown_with_its_reason_and_each_local_engine_with_its_checkpoint() -> None:
+    device, *engines = check_local(Settings(sd3_medium="none", sd3_local="none"))
+    assert device.state == "ok"
+    assert device.detail.partition(",")[0] in ("cpu", "cuda")
+    assert len(device.detail.partition(": ")[2]) > 5
+    assert [check.state for check in engines] == ["absent", "absent"]
+    assert engines[0].detail == "sd3.5_local: the settings say that no local model is used"
+    assert "hf download stabilityai/stable-diffusion-3.5-medium" in engines[1].fix
+    assert engines[1].fix.endswith("GLYPHSTREAM_SD3_MEDIUM=FOLDER")
+
+
+def test_a_local_model_that_was_named_and_is_not_there_keeps_the_line_from_working(tmp_path: Path) -> None:
+    _, local, medium = check_local(Settings(sd3_medium=str(tmp_path / "nowhere"), sd3_local="none"))
+    assert (local.state, medium.state) == ("absent", "broken")
+    assert "nowhere" in medium.detail
+    assert medium.fix == "correct GLYPHSTREAM_SD3_MEDIUM, or leave it empty"
 
 
 def test_a_machine_without_the_libraries_for_drawing_is_told_their_names(

@@ -53,6 +53,8 @@ def settings_for(topics: Any, folder: Path, emulator_url: str = "") -> Settings:
         topic_prefix=topics.prefix,
         assets=str(folder / "assets"),
         emulator_url=emulator_url,
+        sd3_medium="none",
+        sd3_local="none",
         drain_seconds=10.0,
     )
 

@@ -112,6 +112,12 @@ def test_flags_are_held_to_the_same_bounds(flags: dict[str, object], told: str, 
         load_settings(flags, {}, file=file)
 
 
+def test_a_checkpoint_is_text_and_empty_unless_it_is_named(file: Path) -> None:
+    assert load_settings({}, {}, file=file).sd3_medium == ""
+    named = "owner/model@main+lora*0.5"
+    assert load_settings({}, {"GLYPHSTREAM_SD3_LOCAL": named}, file=file).sd3_local == named
+
+
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist"):
         load_settings({}, {}, file=tmp_path / "none.toml")

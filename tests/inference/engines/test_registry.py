@@ -125,6 +125,20 @@ def test_a_wrong_registry_names_the_entry_and_the_field(tmp_path: Path, broken: 
         load(tmp_path, broken)
 
 
+def test_an_alias_leads_to_its_engine_which_keeps_its_own_name(checked_in: Registry) -> None:
+    assert checked_in.get("local-sd3.5").name == "sd3.5_local"
+    assert "local-sd3.5" not in checked_in.names
+    with pytest.raises(UnknownEngine, match=r"unknown 'local-sd3'; did you mean 'local-sd3.5'\?"):
+        checked_in.get("local-sd3")
+
+
+@pytest.mark.parametrize("taken", ["new", "o"], ids=["a name", "an alias"])
+def test_two_engines_cannot_answer_to_one_name(taken: str, tmp_path: Path) -> None:
+    first = GOOD.replace("title: Old,", "title: Old, aliases: [o],")
+    with pytest.raises(RegistryError, match=f"new.aliases: '{taken}' is (new|old) already; use another"):
+        load(tmp_path, first.replace("title: New,", f"title: New, aliases: [{taken}],"))
+
+
 def test_a_larger_picture_costs_what_its_size_step_says(checked_in: Registry) -> None:
     price = checked_in.get("gemini-3.1-flash-image").price
     assert price.list_usd(512, 512) == 0.0448

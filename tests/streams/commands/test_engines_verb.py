@@ -32,3 +32,7 @@ def test_without_key_and_emulator_the_reason_names_the_way_out() -> None:
     row = listed({})["imagen4_remote"]
     assert not row.callable
     assert "GLYPHSTREAM_EMULATOR_URL" in row.why
+
+
+def test_the_other_names_of_an_engine_are_shown() -> None:
+    assert listed({})["sd3.5_local"].aliases == ("local-sd3.5",)

@@ -97,6 +97,18 @@ def test_what_is_unknown_leaves_with_2(
     assert "starting" not in error
 
 
+def test_a_local_model_that_was_named_and_is_not_there_leaves_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GLYPHSTREAM_SD3_MEDIUM", str(tmp_path / "nowhere"))
+    with pytest.raises(SystemExit) as left:
+        main(["run", "preview", "--bootstrap", "127.0.0.1:1", "--assets", str(tmp_path)])
+    assert left.value.code == 2
+    error = capsys.readouterr().err
+    assert f"sd3_medium (GLYPHSTREAM_SD3_MEDIUM): {tmp_path / 'nowhere'} does not exist" in error
+    assert "starting" not in error
+
+
 def test_a_reader_that_is_not_installed_leaves_with_2_and_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,9 @@ from collections import Counter
 
 import pytest
 
+from inference.sd3.tiny.grammar import parse
+from inference.sd3.tiny.phrasing import Phrased, phrase
+from inference.sd3.tiny.words import FACES
 from inference.typography.fonts import dominant_script
 from schemas.events import PromptEvent
 from streams.commands.demo import default_prompts
@@ -49,6 +52,18 @@ def test_every_row_and_every_engine_of_the_table_is_asked(prompts: list[PromptEv
         ("remote-final", "ideogram_v2a_turbo"),
         ("remote-final", "imagen4_ultra"),
     }
+
+
+def test_the_tiny_models_own_prompts_are_previews_that_it_can_say_whole(prompts: list[PromptEvent]) -> None:
+    own = [(prompt, spec) for prompt in prompts if "tiny" in prompt.tags for _, spec in specs(prompt)]
+    assert len(own) >= 12
+    for prompt, spec in own:
+        assert phrase(spec) == Phrased(prompt.prompt)
+        assert decide_route(prompt, spec.texts, POLICIES["hybrid"]).engine == "sd3.5_medium"
+        assert (prompt.width, prompt.height) == (256, 256)
+    posters = [parse(prompt.prompt) for prompt, _ in own]
+    assert {poster.face for poster in posters if poster} == set(FACES)
+    assert len({poster.ground for poster in posters if poster}) >= 6
 
 
 def test_some_prompts_have_several_finals(prompts: list[PromptEvent]) -> None:

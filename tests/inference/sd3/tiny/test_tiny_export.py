@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import StableDiffusion3Pipeline
+from safetensors import safe_open
 from torch import Tensor
 
-from inference.sd3.tiny import latents, store
+from inference.sd3.tiny import encoders, latents, store
 from inference.sd3.tiny.attention import PlainJointAttention
 from inference.sd3.tiny.export import export, pipeline, start_from
 from inference.sd3.tiny.flow import sample
+from inference.sd3.tiny.grammar import LANGUAGE
 from inference.sd3.tiny.spelling import T5_TOKENS
 from inference.sd3.tiny.store import Run
 from inference.sd3.tiny.tasks import Sizes
@@ -56,6 +59,49 @@ def test_plain_attention_is_diffusers_attention() -> None:
     theirs = transformer(**given).sample
     transformer.set_attn_processor(PlainJointAttention())
     assert torch.allclose(transformer(**given).sample, theirs, atol=1e-4 * float(theirs.std()))
+
+
+def test_the_folder_says_how_the_model_is_asked(folder: Path) -> None:
+    about = json.loads((folder / "glyphstream.json").read_text())
+    assert about == {
+        "format": 1,
+        "name": "glyphstream/tiny-sd3.5",
+        "language": LANGUAGE,
+        "sizes": ["256x256"],
+        "t5_tokens": 36,
+        "steps": 28,
+        "guidance": 3.0,
+    }
+
+
+def test_the_same_state_gives_the_same_bytes(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The trainer of tokenizers breaks a tie by lot: `clip_tokenizer` has two forms.
+    monkeypatch.setattr(encoders, "clip_tokenizer", lambda: run.encoders.clip_tokenizer)
+    store.save(run, tmp_path / "state")
+    for name in ("once", "again"):
+        resumed = store.resume(tmp_path / "state")
+        if name == "again":
+            # A tokenizer remembers how it was last called; what it writes of itself must not.
+            resumed.encoders.tokens([PROMPT])
+        export(resumed, tmp_path / name)
+    once, again = (_bytes_by_file(tmp_path / name) for name in ("once", "again"))
+    assert once.keys() == again.keys()
+    assert [name for name in once if once[name] != again[name]] == []
+
+
+def _bytes_by_file(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def test_nothing_in_the_folder_tells_where_it_was_made(folder: Path) -> None:
+    made_at = str(folder.parent).encode()
+    assert [name for name, content in _bytes_by_file(folder).items() if made_at in content] == []
+    for file in folder.rglob("*.safetensors"):
+        with safe_open(file, "pt") as opened:
+            assert opened.metadata() in (None, {"format": "pt"})
 
 
 def test_the_folder_has_sd3s_layout_and_fits_the_budget(folder: Path) -> None:

@@ -1,0 +1,293 @@
+"""The tiny model's bench: its statistics, what survives an interruption, how outcomes are worded."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch import nn
+
+from inference.typography.canvas import Pixels
+from tests.bench.tiny import curve, report, sheets, targets
+from tests.bench.tiny.figures import Readings
+from tests.bench.tiny.journal import Journal, Read, fill
+from tests.bench.tiny.pictures import (
+    ASKED,
+    CLEAN,
+    DISTILLED,
+    GRID,
+    PREVIEW,
+    Counts,
+    Picture,
+    Setting,
+    Variant,
+    wanted,
+)
+from tests.bench.tiny.report import Told
+from tests.bench.tiny.shares import Interval, change, direction, ratio, share
+from tests.bench.tiny.speed import Seconds, Speed, stages
+
+MODELS: Mapping[Variant, str] = {"clean": "outlines", "base": "tiny@1", "distilled": "tiny@1+few@2"}
+
+
+def test_a_share_has_wilsons_interval() -> None:
+    # Newcombe 1998, table I, method 3: 81 of 263 is 0.2553 to 0.3662, 0 of 20 is 0 to 0.1611.
+    found = share([True] * 81 + [False] * 182)
+    assert (found.value, found.low, found.high) == pytest.approx((81 / 263, 0.2553, 0.3662), abs=5e-5)
+    assert share([False] * 20).high == pytest.approx(0.1611, abs=5e-5)
+    with pytest.raises(ValueError, match="none were counted"):
+        share([])
+
+
+def test_a_ratio_is_paired() -> None:
+    clean = [True] * 90 + [False] * 10
+    same = ratio(clean, clean)
+    assert same == Interval(1.0, 1.0, 1.0)
+    apart = ratio(clean[::-1], clean)
+    assert apart is not None
+    assert apart.value == 1.0
+    assert apart.low < 0.95 < 1.05 < apart.high
+
+
+def test_a_ratios_interval_is_that_of_the_delta_method_for_many_posters() -> None:
+    # 1,000 posters: 850 read in both, 100 clean only, 50 in neither. Of ratios of paired shares the log has
+    # the variance (b + c) / ((a + b)(a + c)), with b and c what only one of the two got right.
+    found = ratio([True] * 850 + [False] * 150, [True] * 950 + [False] * 50)
+    assert found is not None
+    error = 1.96 * (100 / (850 * 950)) ** 0.5
+    middle = np.log(850 / 950)
+    assert np.log([found.low, found.high]) == pytest.approx([middle - error, middle + error], abs=0.001)
+
+
+def test_there_is_no_ratio_to_nothing() -> None:
+    assert ratio([True, False], [False, False]) is None
+
+
+@pytest.mark.parametrize(
+    ("after", "word"), [([0.9] * 40, "rises"), ([0.1] * 40, "falls"), ([0.4, 0.6] * 20, "level")]
+)
+def test_a_change_is_told_from_none_by_its_interval(after: list[float], word: str) -> None:
+    found = change([0.5] * 40, after)
+    assert found.value == pytest.approx(float(np.mean(after)) - 0.5)
+    assert found.low <= found.value <= found.high
+    assert direction(found) == word
+
+
+def test_no_picture_is_made_twice_and_every_setting_has_the_same_seeds() -> None:
+    pictures = wanted(Counts(5, 3, 2), distilled=True)
+    assert len(pictures) == len({each.name for each in pictures}) == 3 * (5 + 3) + 2 * (len(GRID) - 1)
+    assert len({each.drawing.seed for each in pictures if each.index == 1}) == 1
+    assert all(bool(each.poster.second) == (each.which == "second") for each in pictures)
+
+
+def test_more_posters_keep_the_first_ones() -> None:
+    few, many = (wanted(Counts(count, 0, 0), distilled=False) for count in (3, 9))
+    assert {each.poster for each in few} < {each.poster for each in many}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """In the reader's place: what it "reads" is the picture's first pixel; the list counts the pictures."""
+    read: list[int] = []
+
+    def first_pixels(pictures: Pixels) -> list[tuple[str, str]]:
+        read.extend(int(picture[0, 0, 0]) for picture in pictures)
+        return [(str(picture[0, 0, 0]), "") for picture in pictures]
+
+    monkeypatch.setattr("inference.sd3.tiny.reading.read", first_pixels)
+    return read
+
+
+def grey(picture: Picture) -> Pixels:
+    return np.full((4, 4, 3), picture.index, np.uint8)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path, reads: list[int]) -> None:
+    pictures = [Picture("title", index, ASKED) for index in range(6)]
+    journal = Journal.open(tmp_path, MODELS, pictures)
+    fill(journal, pictures[:4], grey, lambda *_: None)
+    with (tmp_path / "readings.jsonl").open("a") as file:
+        file.write('{"picture": "base-28-3/title-004", "mod')
+    again = Journal.open(tmp_path, MODELS, pictures)
+    assert [each.index for each in again.missing(pictures)] == [4, 5]
+    left: list[int] = []
+    fill(again, pictures, grey, lambda count, _: left.append(count))
+    assert left == [1, 0]
+    assert reads == list(range(6))
+    assert {name: read.title for name, read in again.found.items()} == {
+        picture.name: str(picture.index) for picture in pictures
+    }
+    assert again.pixels(pictures[3]).tolist() == grey(pictures[3]).tolist()
+
+
+def test_other_weights_are_measured_anew_and_clean_renderings_are_not(
+    tmp_path: Path, reads: list[int]
+) -> None:
+    pictures = [Picture("title", 0, CLEAN), Picture("title", 0, ASKED)]
+    fill(Journal.open(tmp_path, MODELS, pictures), pictures, grey, lambda *_: None)
+    other = {**MODELS, "base": "tiny@2"}
+    journal = Journal.open(tmp_path, other, pictures)
+    assert journal.missing(pictures) == pictures[1:]
+    fill(journal, pictures, grey, lambda *_: None)
+    # The picture's file is the other model's by now.
+    assert Journal.open(tmp_path, MODELS, pictures).missing(pictures) == pictures[1:]
+    assert len(reads) == 3
+
+
+def test_time_is_told_apart_by_stage_and_only_within() -> None:
+    class Pipeline:
+        text_encoder = text_encoder_2 = nn.Identity()
+        text_encoder_3 = None
+        transformer = nn.Identity()
+
+        class vae:
+            decoder = nn.Identity()
+
+    seconds = iter(range(0, 600, 3))
+    with stages(Pipeline, lambda: float(next(seconds))) as spent:
+        Pipeline.transformer(0)
+        Pipeline.transformer(0)
+        Pipeline.vae.decoder(0)
+    Pipeline.transformer(0)
+    assert spent == {"encode": 0.0, "steps": 6.0, "decode": 3.0}
+
+
+def speed(setting: Setting, wall: float) -> Speed:
+    each = Seconds(wall, wall * 1.5, {"encode": 0.1, "steps": wall - 0.3, "decode": 0.2})
+    return Speed(setting, [each] * 3, 0.25)
+
+
+def test_another_settings_time_is_guessed_by_its_passes() -> None:
+    assert speed(PREVIEW, 1.9).guess(ASKED) == pytest.approx(1.9 + 40 * 0.1)
+
+
+def readings(good: Mapping[Setting, float], count: int = 20) -> Readings:
+    """Of each setting as large a share of the posters is read; of the others one letter is wrong."""
+    return Readings.of(_reads(good, count))
+
+
+def _reads(good: Mapping[Setting, float], count: int) -> Iterable[Read]:
+    for setting, portion in good.items():
+        for index in range(count):
+            picture = Picture("title", index, setting)
+            title = picture.poster.title.casefold()
+            yield Read(picture, title if index < portion * count else title[:-1] + "#", "")
+
+
+RISING = {
+    Setting("base", steps, guidance): min(1.0, steps / 28 + guidance / 10)
+    for steps in (4, 8, 16, 28)
+    for guidance in (1.0, 3.0, 5.0)
+}
+
+
+def test_kinds_are_counted_apart_and_beside_the_clean_ones() -> None:
+    rows = {row.title: row for row in readings({CLEAN: 1.0, ASKED: 0.5}).rows(ASKED)}
+    whole = rows["all"]
+    assert (whole.count, whole.exact.value, whole.clean.value) == (20, 0.5, 1.0)
+    assert whole.ratio is not None
+    assert whole.ratio.value == 0.5
+    assert rows["fixed pitch"].count + rows["proportional"].count == 20
+    assert sum(row.count for title, row in rows.items() if title.startswith("`")) == 20
+    assert sum(row.count for title, row in rows.items() if title.endswith("characters")) == 20
+
+
+def test_a_second_line_counts_apart_from_its_title() -> None:
+    reads = []
+    for index in range(4):
+        for setting in (CLEAN, ASKED):
+            picture = Picture("second", index, setting)
+            second = picture.poster.second.casefold() if setting == CLEAN or index < 1 else ""
+            reads.append(Read(picture, picture.poster.title.casefold(), second))
+    shares = {row.title: row.exact.value for row in Readings.of(reads).second_rows(ASKED)}
+    assert shares == {"both lines": 0.25, "the title": 1.0, "the second line": 0.25}
+
+
+@pytest.mark.parametrize("share_read", [0.9, 0.85])
+def test_a_target_is_met_or_said_not_to_be(share_read: float) -> None:
+    verdicts = targets.verdicts(
+        readings({**RISING, CLEAN: 1.0, ASKED: share_read}), [speed(PREVIEW, 2.1), speed(DISTILLED, 0.6)]
+    )
+    legible, steps, guidance, preview, distilled = verdicts
+    assert legible.met is (share_read >= 0.9)
+    assert steps.met and guidance.met
+    assert (preview.met, distilled.met) == (False, True)
+
+
+def test_a_fall_is_named() -> None:
+    fallen = {**RISING, CLEAN: 1.0, Setting("base", 16, 3.0): 0.0}
+    _, steps, guidance = targets.verdicts(readings(fallen), [])
+    assert (steps.met, guidance.met) == (False, False)
+    assert "falls: guidance 3, 8 to 16 steps" in steps.measured
+    assert "falls: 16 steps, guidance 1 to 3" in guidance.measured
+
+
+TOLD = Told(
+    command="python -m tests.bench.tiny",
+    models=MODELS,
+    device="cpu",
+    dtype="bfloat16",
+    threads=2,
+    machine=dict.fromkeys(
+        ("date", "commit", "processor", "cores", "memory", "system", "python", "torch", "diffusers"), "1"
+    ),
+)
+
+
+def test_the_page_keeps_its_other_sections(tmp_path: Path) -> None:
+    page = tmp_path / "tiny.md"
+    page.write_text("# Tiny\n\n## Before\n\nkept\n\n## Measured\n\nold\n\n### Old\n\n## After\n\nkept too\n")
+    report.image(page, "posters").write_bytes(b"a picture")
+    found = readings({**RISING, CLEAN: 1.0, DISTILLED: 0.5})
+    report.write(page, TOLD, found, [speed(PREVIEW, 1.5)])
+    text = page.read_text("utf-8")
+    assert text.startswith("# Tiny\n\n## Before\n\nkept\n\n## Measured\n")
+    assert text.endswith("\n\n## After\n\nkept too\n")
+    assert "\nold\n" not in text and "### Old" not in text
+    assert "](tiny-posters.png)" in text and "](tiny-steps.png)" not in text
+    assert "| all | 20 | 100.0% (83.9% to 100.0%) |" in text
+    assert "| 4 | 25.0% (11.2% to 46.9%), letters " in text
+    assert (
+        "| base, 8 steps, guidance 3 | 1.50 (1.50 to 1.50) | 2.25 (2.25 to 2.25) | 100 ms | 1200 ms |" in text
+    )
+
+
+def test_a_page_of_nothing_but_speed_can_be_written(tmp_path: Path) -> None:
+    report.write(tmp_path / "tiny.md", TOLD, Readings([]), [speed(DISTILLED, 0.9)])
+    assert "**not met**" in (tmp_path / "tiny.md").read_text("utf-8")
+
+
+def test_sheets_are_small_and_show_what_there_is(tmp_path: Path, reads: list[int]) -> None:
+    pictures = wanted(Counts(8, 0, 8), distilled=True)
+    journal = Journal.open(tmp_path, MODELS, pictures)
+    assert sheets.posters(journal) == b""
+
+    fill(journal, pictures, grey, lambda *_: None)
+    for data, rows in ((sheets.posters(journal), 2), (sheets.steps(journal), 5)):
+        with Image.open(io.BytesIO(data)) as image:
+            assert image.mode == "P"
+            assert image.height > rows * sheets.SIDE
+    assert len(reads) == len(pictures)
+
+
+def test_a_sheet_that_would_be_large_has_fewer_colours() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (sheets.SIDE, sheets.SIDE, 3), np.uint8)
+    strips = [sheets.Strip(("noise",), [sheets.Cell(noise, "nothing", True)] * 5)] * 3
+    with Image.open(io.BytesIO(sheets.sheet(strips))) as image:
+        assert len(image.getcolors() or ()) < 200
+
+
+def test_the_curve_is_drawn_from_the_probes_so_far(tmp_path: Path) -> None:
+    path = tmp_path / "curve.jsonl"
+    row = {"flow_seen": 6_000, "count": 24, "clean": 0.9, "letters": 0.1, "exact": 0.0, "loss": {"flow": 1.8}}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "flow_seen": 9_000}) + '\n{"flow_s')
+    rows = curve.probes(path)
+    assert [each["flow_seen"] for each in rows] == [6_000, 9_000]
+    assert curve.picture(rows).startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="none yet"):
+        curve.picture([])
