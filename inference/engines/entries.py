@@ -107,7 +107,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `fields` are the request fields its server takes beside prompt, width and height; `stands_in`
     says whether the emulator may take its place; `key_env` names the environment variable that
     holds its key; `url` is the address of an `http_render` server; `in_flight` is how many pictures
-    may be under way at once.
+    may be under way at once. `aliases` are other names that people call it by; what is recorded is `name`.
     """
 
     name: str
@@ -116,6 +116,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     title: str
     roles: Annotated[tuple[Role, ...], Meta(min_length=1)]
     price: Price
+    aliases: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     fields: tuple[Field, ...] = ()
     sizes: Sizes = Sizes()
     billing: Billing = Billing()
@@ -142,11 +143,14 @@ class Registry:
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
         """Raises:
-        RegistryError: a successor is unknown, or a chain of them comes back to its start.
+        RegistryError: a successor is unknown, a chain of them comes back to its start, or two engines
+            answer to one name.
         """
         self._entries = dict(entries)
+        self._by_alias: dict[str, Entry] = {}
         for entry in self:
             self._check_chain(entry)
+            self._note_aliases(entry)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
@@ -156,14 +160,14 @@ class Registry:
         return tuple(self._entries)
 
     def get(self, name: str) -> Entry:
-        """The entry of that name, dead or alive.
+        """The entry of that name or alias, dead or alive.
 
         Raises:
             UnknownEngine: lists the known names, the likely one first.
         """
-        entry = self._entries.get(name)
+        entry = self._entries.get(name) or self._by_alias.get(name)
         if entry is None:
-            near = difflib.get_close_matches(name, self._entries, n=1)
+            near = difflib.get_close_matches(name, [*self._entries, *self._by_alias], n=1)
             hint = f"did you mean {near[0]!r}? Known" if near else "known"
             raise UnknownEngine(f"engine: unknown {name!r}; {hint}: {', '.join(self._entries)}")
         return entry
@@ -192,6 +196,13 @@ class Registry:
             UnknownEngine, EngineGone
         """
         return self.trail(name, today=today)[-1]
+
+    def _note_aliases(self, entry: Entry) -> None:
+        for alias in entry.aliases:
+            other = self._entries.get(alias) or self._by_alias.get(alias)
+            if other is not None:
+                raise RegistryError(f"{entry.name}.aliases: {alias!r} is {other.name} already; use another")
+            self._by_alias[alias] = entry
 
     def _check_chain(self, entry: Entry) -> None:
         seen = [entry.name]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from inference.engines.base import Engine
@@ -58,6 +59,26 @@ class Resolved:
     emulated: bool = False
 
 
+class Local(Protocol):
+    """The models on this machine, by the names of their engines (`local_sd3.LocalModels`)."""
+
+    def missing(self, name: str) -> str | None:
+        """Why none can draw for `name` here; None where one can."""
+        ...
+
+    def model(self, name: str) -> tuple[str, str]:
+        """The model's name, and a reason where one stands in for another."""
+        ...
+
+    def engine(self, name: str, *, usd_per_gpu_hour: float, usd_per_cpu_hour: float) -> Engine:
+        """The engine, which others may share a process with."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends the process; the next engine has another."""
+        ...
+
+
 class Engines:
     """Builds engines when they are first asked for, and owns them."""
 
@@ -71,8 +92,11 @@ class Engines:
         usd_per_cpu_hour: float = USD_PER_CPU_HOUR,
         usd_per_gpu_hour: float = USD_PER_GPU_HOUR,
         environ: Mapping[str, str] = os.environ,
+        local: Local | None = None,
     ) -> None:
-        """`emulator_url` is the emulator's base address; `render_url` is where `http_render` posts to."""
+        """`emulator_url` is the emulator's base address; `render_url` is where `http_render` posts to;
+        `local` are the models on this machine, closed with the engines.
+        """
         self.registry = registry
         self._today = today
         self._emulator_url = emulator_url
@@ -80,11 +104,13 @@ class Engines:
         self._usd_per_cpu_hour = usd_per_cpu_hour
         self._usd_per_gpu_hour = usd_per_gpu_hour
         self._environ = environ
+        self._local = local
         self._built: dict[tuple[str, bool], Engine] = {}
         self._open = AsyncExitStack()
         self._adapters: dict[str, Callable[[Entry], Engine]] = {
             "layout": self._layout,
             "http_render": self._http_render,
+            "sd3_local": self._sd3_local,
         }
 
     def resolve(self, name: str) -> Resolved:
@@ -99,7 +125,8 @@ class Engines:
         ended = [f"{dead.name} ended on {dead.not_after}; {dead.successor} follows it" for dead in trail[:-1]]
         missing = self._missing(entry)
         if missing is None:
-            return Resolved(name, entry, self._model(entry), "; ".join(ended))
+            model, why = self._model(entry)
+            return Resolved(name, entry, model, "; ".join(filter(None, [*ended, why])))
         if self._emulator_url is None or not entry.stands_in:
             stand_in = "" if not entry.stands_in else "; or run the emulator and set GLYPHSTREAM_EMULATOR_URL"
             raise EngineUnavailable("; ".join([*ended, f"{entry.name}: {missing}"]) + stand_in)
@@ -127,20 +154,32 @@ class Engines:
         """Closes every engine that was built; the next call builds anew."""
         self._built.clear()
         await self._open.aclose()
+        if self._local is not None:
+            await self._local.aclose()
 
     def _missing(self, entry: Entry) -> str | None:
         """What keeps a living engine from being called here, with the way to get it."""
         if entry.adapter not in self._adapters:
             return f"its adapter {entry.adapter!r} is not part of this version"
+        if entry.adapter == "sd3_local":
+            return (
+                "its adapter 'sd3_local' was given no models"
+                if self._local is None
+                else (self._local.missing(entry.name))
+            )
         if entry.adapter == "http_render" and self._url_of(entry) is None:
             return "no address is set: set GLYPHSTREAM_RENDER_URL"
         if entry.key_env and not entry.key_optional and not self._environ.get(entry.key_env):
             return f"no key is set: set {entry.key_env}"
         return None
 
-    def _model(self, entry: Entry) -> str:
-        if entry.adapter != "http_render":
-            return entry.model
+    def _model(self, entry: Entry) -> tuple[str, str]:
+        """What is asked, and why it is another than the entry says."""
+        if entry.adapter == "sd3_local" and self._local is not None:
+            return self._local.model(entry.name)
+        return self._http_model(entry) if entry.adapter == "http_render" else entry.model, ""
+
+    def _http_model(self, entry: Entry) -> str:
         address = urlsplit(self._url_of(entry) or "")
         return f"{entry.model}@{address.netloc.rpartition('@')[2]}{address.path}"
 
@@ -152,12 +191,19 @@ class Engines:
 
         return LayoutEngine(usd_per_cpu_hour=self._usd_per_cpu_hour)
 
+    def _sd3_local(self, entry: Entry) -> Engine:
+        if self._local is None:
+            raise EngineUnavailable(f"{entry.name}: {self._missing(entry)}")
+        return self._local.engine(
+            entry.name, usd_per_gpu_hour=self._usd_per_gpu_hour, usd_per_cpu_hour=self._usd_per_cpu_hour
+        )
+
     def _http_render(self, entry: Entry) -> Engine:
         url = self._url_of(entry)
         if url is None:
             raise EngineUnavailable(f"{entry.name}: {self._missing(entry)}")
         key = self._environ.get(entry.key_env) if entry.key_env else None
-        return self._http(entry, url=url, model=self._model(entry), fields=entry.fields, key=key)
+        return self._http(entry, url=url, model=self._http_model(entry), fields=entry.fields, key=key)
 
     def _emulated(self, entry: Entry) -> Engine:
         url = f"{(self._emulator_url or '').rstrip('/')}/render"

@@ -213,7 +213,18 @@ async def _draw_all(
                 _tell(drawn, as_json=as_json)
                 return drawn
 
-            return list(await asyncio.gather(*(one(job) for job in jobs)))
+            drawn = list(await asyncio.gather(*(one(job) for job in jobs)))
+    if not as_json:
+        for reason in dict.fromkeys(_remark(each) for each in drawn):
+            if reason:
+                click.echo(f"note: {reason}", err=True)
+    return drawn
+
+
+def _remark(drawn: Drawn) -> str:
+    """What is otherwise than it was asked, for a picture that was drawn now."""
+    render = drawn.render
+    return "" if drawn.path is None or render.cached else safe(render.reason)
 
 
 def _tell(drawn: Drawn, *, as_json: bool) -> None:

@@ -15,13 +15,15 @@ Z_95 = 1.959964
 class EngineFigures:
     """One logical engine over all its attempts.
 
-    `rendered` counts pictures really drawn, `found` those taken from the asset store at no cost; seconds and
-    dollars are over the drawn ones alone. `accepted` counts its pictures that became an accepted final.
-    `legibility` is the mean score of its `judged` pictures. None: there was nothing to count.
+    `models` are those that drew. `rendered` counts pictures really drawn, `found` those taken from the asset
+    store at no cost; seconds and dollars are over the drawn ones alone. `accepted` counts its pictures that
+    became an accepted final. `legibility` is the mean score of its `judged` pictures. None: there was nothing
+    to count.
     """
 
     engine: str
     resolved: tuple[str, ...]
+    models: tuple[str, ...]
     emulated: bool
     attempts: int
     rendered: int
@@ -88,6 +90,7 @@ def _engine(name: str, tried: Sequence[tuple[Attempt, bool]]) -> EngineFigures:
     return EngineFigures(
         engine=name,
         resolved=tuple(sorted({a.resolved_engine for a, _ in tried if a.resolved_engine})),
+        models=tuple(sorted({a.model for a, _ in tried if a.pictures is not None and a.model})),
         emulated=any(attempt.emulated for attempt, _ in tried),
         attempts=len(tried),
         rendered=len(drawn),

@@ -24,11 +24,10 @@ def engine_table(rows: Sequence[EngineFigures]) -> Table:
         right=("DRAWN", "S P50", "S P95", "LEGIBILITY", "$/1,000 DRAWN", "ACCEPTED", "$/1,000 ACCEPTED"),
     )  # fmt: skip
     for row in rows:
-        unlike = [name for name in row.resolved if name != row.engine]
         shown.add_row(
             *cells(
                 row.engine,
-                " ".join([*(["emulated"] if row.emulated else []), ", ".join(unlike)]).strip() or "itself",
+                _drawn_by(row),
                 f"{row.rendered}{f' + {row.found} found' if row.found else ''}",
                 seconds(row.p50_s),
                 seconds(row.p95_s),
@@ -40,6 +39,13 @@ def engine_table(rows: Sequence[EngineFigures]) -> Table:
             )
         )
     return shown
+
+
+def _drawn_by(row: EngineFigures) -> str:
+    """Who plays the engine; where nobody does, the models, without what they were asked."""
+    if row.emulated:
+        return f"emulated {', '.join(name for name in row.resolved if name != row.engine)}".strip()
+    return ", ".join(model.partition(" (")[0] for model in row.models) or "itself"
 
 
 def yardstick_table(measured: Yardstick) -> Table:

@@ -28,6 +28,7 @@ from inference.sd3.checkpoint import Source, find
 from inference.sd3.device import Choice
 from inference.sd3.loading import Loaded, load
 from inference.sd3.tiny import reading
+from tests.bench.tiny.environment import ensure
 from tests.bench.tiny.pictures import ASKED, Picture, Setting, poster
 from tests.support.ablations import ABLATIONS, Ablation, drawn
 
@@ -213,4 +214,5 @@ def _conclude(
 
 
 if __name__ == "__main__":
+    ensure("tests.bench.tiny_ablations")
     sys.exit(main())

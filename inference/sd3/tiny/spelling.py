@@ -7,10 +7,11 @@ the grammar's words in lower case and single characters: it carries the spelling
 from __future__ import annotations
 
 import itertools
-import json
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from transformers import CLIPTokenizer, T5Tokenizer
 
 from inference.sd3.tiny.words import COLOURS, FACES, GROUNDS, SHAPES
@@ -22,25 +23,16 @@ _FRAME: Final = ("a", "an", "on", "title", "below")
 _PRINTABLE: Final = "".join(map(chr, range(33, 127)))
 _START: Final = "<|startoftext|>"
 _END: Final = "<|endoftext|>"
+_WORD_END: Final = "</w>"
 
 
 def clip_tokenizer() -> CLIPTokenizer:
     """Byte-level BPE in which every word of the grammar is one token, and all else falls into bytes."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.BpeTrainer(
-        vocab_size=4096,
-        min_frequency=2,
-        initial_alphabet=alphabet,
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    bpe.train_from_iterator([" ".join(_words())] * 2, trainer)
+    characters = [*alphabet, *(f"{each}{_WORD_END}" for each in alphabet)]
     # Transformers declares strings here; its backend takes pairs.
-    merges: Any = [tuple(pair) for pair in _merges(bpe)]
-    pieces = [*alphabet, *(f"{each}</w>" for each in alphabet)]
-    pieces += [left + right for left, right in merges]
+    merges: Any = _merges(_words(), characters)
+    pieces = [*characters, *(left + right for left, right in merges)]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys([*pieces, _START, _END]))}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=CLIP_TOKENS)
 
@@ -59,6 +51,28 @@ def _words() -> list[str]:
     return sorted({*_FRAME, *COLOURS, *grounds, *SHAPES, *FACES})
 
 
-def _merges(bpe: Tokenizer) -> list[list[str]]:
-    found: list[list[str]] = json.loads(bpe.to_str())["model"]["merges"]
+def _merges(words: Sequence[str], pieces: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs joined, the most frequent first, until every word is one piece (Sennrich et al. 2016).
+
+    Of equals that of the earliest pieces is first. The trainer of `tokenizers` leaves that to the order of a
+    hash map, so that two processes give a piece two numbers.
+    """
+    numbers = {piece: number for number, piece in enumerate(pieces)}
+    spelled = [[*word[:-1], word[-1] + _WORD_END] for word in words]
+    merges: list[tuple[str, str]] = []
+    while counts := Counter(pair for word in spelled for pair in itertools.pairwise(word)):
+        joined = min(counts, key=lambda pair: (-counts[pair], *(numbers[piece] for piece in pair)))
+        merges.append(joined)
+        numbers.setdefault("".join(joined), len(numbers))
+        spelled = [_joined(word, joined) for word in spelled]
+    return merges
+
+
+def _joined(word: list[str], pair: tuple[str, str]) -> list[str]:
+    found: list[str] = []
+    for piece in word:
+        if found and (found[-1], piece) == pair:
+            found[-1] += piece
+        else:
+            found.append(piece)
     return found

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.tiny import curve, report, sheets, targets
+from tests.bench.tiny.environment import ensure
 from tests.bench.tiny.figures import Readings
 from tests.bench.tiny.journal import Journal
 from tests.bench.tiny.pictures import Counts, wanted
@@ -83,9 +84,9 @@ def _counts(options: argparse.Namespace) -> Counts:
 
 def _write(page: Path, probes: Path, journal: Journal) -> None:
     """The page's pictures, of which those that cannot be made are left as they are."""
-    made = {"posters": sheets.posters(journal), "steps": sheets.steps(journal)}
+    made = {"posters.jpg": sheets.posters(journal), "steps.jpg": sheets.steps(journal)}
     if probes.exists() and (rows := curve.probes(probes)):
-        made["curve"] = curve.picture(rows)
+        made["curve.png"] = curve.picture(rows)
     page.parent.mkdir(parents=True, exist_ok=True)
     for name, data in made.items():
         if data:
@@ -93,4 +94,5 @@ def _write(page: Path, probes: Path, journal: Journal) -> None:
 
 
 if __name__ == "__main__":
+    ensure("tests.bench.tiny")
     sys.exit(main())

@@ -36,13 +36,13 @@ no change. With steps it must rise from 4 to 28 and fall nowhere on the way; wit
 (none) to 3. Beyond 3 nothing is asked: too much guidance overshoots.
 """
 SPEED_TEXT = """\
-One picture at a time on a warm model, {threads} threads, each prompt another; medians, with the least and the
-most. The stages' are medians by the wall's clock.
+One picture at a time on a warm model, each prompt another; medians, with the least and the most. The stages'
+are medians by the wall's clock.
 """
 IMAGES: Mapping[str, str] = {
-    "posters": "held-out posters with what was read in them",
-    "steps": "the same posters at 4, 8, 16 and 28 steps, and distilled at 4",
-    "curve": "held-out words read exactly, and the loss, by pictures seen",
+    "posters.jpg": "held-out posters with what was read in them",
+    "steps.jpg": "the same posters at 4, 8, 16 and 28 steps, and distilled at 4",
+    "curve.png": "held-out words read exactly, and the loss, by pictures seen",
 }
 
 
@@ -54,13 +54,12 @@ class Told:
     models: Mapping[Variant, str]
     device: str
     dtype: str
-    threads: int
     machine: Mapping[str, str]
 
 
 def image(page: Path, name: str) -> Path:
     """Where a picture of the page lies: beside it."""
-    return page.with_name(f"{page.stem}-{name}.png")
+    return page.with_name(f"{page.stem}-{name}")
 
 
 def write(page: Path, told: Told, readings: Readings, speeds: Sequence[Speed]) -> None:
@@ -78,11 +77,11 @@ def section(told: Told, readings: Readings, speeds: Sequence[Speed], images: Map
     parts = [
         _introduction(told),
         table(("target", "asked", "measured", ""), verdicts) if verdicts else "",
-        shown.get("posters", ""),
+        shown.get("posters.jpg", ""),
         *_legibility(readings),
-        *_grid(readings, shown.get("steps", "")),
-        _speeds(speeds, told.threads) if speeds else "",
-        f"### The curve\n\n{shown['curve']}" if "curve" in shown else "",
+        *_grid(readings, shown.get("steps.jpg", "")),
+        _speeds(speeds) if speeds else "",
+        f"### The curve\n\n{shown['curve.png']}" if "curve.png" in shown else "",
         _made(told),
     ]
     return "\n".join(part for part in parts if part)
@@ -158,17 +157,26 @@ def _move(move: Move) -> tuple[str, str, str]:
     return move.title, targets.points(move), move.direction
 
 
-def _speeds(speeds: Sequence[Speed], threads: int) -> str:
+def _speeds(speeds: Sequence[Speed]) -> str:
     rows = [
         (
-            _words(speed.setting), spread(speed.walls, ".2f"), spread(speed.cpus, ".2f"),
+            _words(speed.setting), str(speed.threads), spread(speed.walls, ".2f"), spread(speed.cpus, ".2f"),
             *(f"{speed.stage(stage) * 1_000:.0f} ms" for stage in ("encode", "steps", "decode")),
             f"{speed.others:.0%}",
         )
         for speed in speeds
     ]  # fmt: skip
-    head = ("", "seconds a picture", "CPU seconds", "encode", "steps", "decode", "cores busy with others")
-    return f"### Speed\n\n{SPEED_TEXT.format(threads=threads)}\n" + table(head, rows)
+    head = (
+        "",
+        "threads",
+        "seconds a picture",
+        "CPU seconds",
+        "encode",
+        "steps",
+        "decode",
+        "cores busy with others",
+    )
+    return f"### Speed\n\n{SPEED_TEXT}\n" + table(head, rows)
 
 
 def _made(told: Told) -> str:

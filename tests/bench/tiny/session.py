@@ -51,7 +51,6 @@ class Session:
             models={"clean": CLEAN_MODEL, **{name: each.model for name, each in artists.items()}},
             device=choice.device,
             dtype=artists["base"].dtype,
-            threads=threads,
             machine={
                 **machine.described(),
                 "torch": torch.__version__,

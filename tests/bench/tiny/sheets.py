@@ -1,4 +1,4 @@
-"""Posters side by side with what was read in each, as small PNG files."""
+"""Posters side by side with what was read in each, as small JPEG files."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ SIDE: Final = 176
 GAP: Final = 16
 CAPTION: Final = 30
 TYPE: Final = 15.0
+# Two titles of eight letters must fit under one poster.
+SMALL_TYPE: Final = 12.5
 MARGIN: Final = 24
 LABEL: Final = 110
 COLUMNS: Final = 6
@@ -63,7 +65,7 @@ def steps(journal: Journal, count: int = COLUMNS) -> bytes:
 
 
 def sheet(strips: Sequence[Strip]) -> bytes:
-    """PNG of at most `MOST_BYTES`. Empty without strips."""
+    """JPEG of at most `MOST_BYTES`. Empty without strips."""
     if not strips:
         return b""
     left = MARGIN + (LABEL if any(strip.label for strip in strips) else 0)
@@ -82,9 +84,9 @@ def sheet(strips: Sequence[Strip]) -> bytes:
             x = left + column * (SIDE + GAP)
             small = Image.fromarray(cell.pixels).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             pixels[top : top + SIDE, x : x + SIDE, :3] = np.asarray(small)
-            rgb, weight = (WRONG, 600) if cell.wrong else (INK, 400)
+            rgb, weight, size = (WRONG, 600, SMALL_TYPE) if cell.wrong else (INK, 400, TYPE)
             baseline = top + SIDE + 20
-            words.append(letter(cell.caption, x, baseline, size=TYPE, rgb=rgb, width=SIDE, weight=weight))
+            words.append(letter(cell.caption, x, baseline, size=size, rgb=rgb, width=SIDE, weight=weight))
     draw(pixels, (), words)
     return _small(pixels)
 
@@ -102,12 +104,11 @@ def _cell(journal: Journal, read: Read) -> Cell:
 
 
 def _small(pixels: Pixels) -> bytes:
-    """In as many colours as fit; without dithering, which would treble it."""
+    """As good as fits. A palette would be as small and give small shapes colours of their neighbours."""
     image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-    for colours in (256, 128, 64, 32):
+    for quality in (92, 85, 75, 60):
         out = io.BytesIO()
-        few = image.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-        few.save(out, "PNG", optimize=True)
+        image.save(out, "JPEG", quality=quality, subsampling=0, optimize=True)
         if out.tell() <= MOST_BYTES:
             break
     return out.getvalue()

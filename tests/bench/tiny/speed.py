@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from tests.bench.procfs import busy_seconds, cpu_seconds
@@ -35,13 +36,14 @@ class Speed:
     """Pictures timed in one setting; `others` is the share of all cores that other processes used."""
 
     setting: Setting
+    threads: int
     pictures: Sequence[Seconds]
     others: float
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Speed:
         pictures = [Seconds(**each) for each in plain["pictures"]]
-        return cls(Setting(**plain["setting"]), pictures, plain["others"])
+        return cls(Setting(**plain["setting"]), plain["threads"], pictures, plain["others"])
 
     @property
     def walls(self) -> list[float]:
@@ -73,7 +75,7 @@ def measure(artist: Artist, setting: Setting, count: int = TIMED) -> Speed:
     began, others = time.perf_counter(), _others()
     timed = [_timed(artist, picture) for picture in pictures[WARM:]]
     offered = (time.perf_counter() - began) * (os.cpu_count() or 1)
-    return Speed(setting, timed, max(0.0, (_others() - others) / offered))
+    return Speed(setting, torch.get_num_threads(), timed, max(0.0, (_others() - others) / offered))
 
 
 def _timed(artist: Artist, picture: Picture) -> Seconds:

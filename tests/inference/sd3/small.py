@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
+from inference.sd3.checkpoint import Checkpoint, Source, find
 from inference.sd3.tiny.spelling import CLIP_TOKENS, clip_tokenizer, t5_tokenizer
 
+COMMIT = "b940f670f0eda2d07fbb75229e779da1ad11eb80"
+Folder = Callable[[str], Path]
 _CLIP_WIDTH = 16
 _JOINT_WIDTH = 32
 
@@ -60,6 +65,28 @@ def save_small(folder: Path, pipeline: StableDiffusion3Pipeline | None = None, *
     """Writes it (or `small_pipeline()`) in diffusers' layout; `options` go to `save_pretrained`."""
     (pipeline or small_pipeline()).save_pretrained(folder, safe_serialization=True, **options)
     return folder
+
+
+def find_here(source: Source | Path, cache: Path) -> Checkpoint:
+    """`find` with all caches below `cache`, the hub's in its `hub`."""
+    given = Source(str(source)) if isinstance(source, Path) else source
+    environ = {"HOME": str(cache), "XDG_CACHE_HOME": str(cache), "HF_HUB_CACHE": str(cache / "hub")}
+    return find(given, environ)
+
+
+def put_in_hub_cache(cache: Path, repo: str, files: Path, commit: str = COMMIT, ref: str = "main") -> Path:
+    """Puts a folder into the cache as the hub's client does: blobs, and a snapshot of links to them."""
+    at = cache / f"models--{repo.replace('/', '--')}"
+    for number, path in enumerate(sorted(path for path in files.rglob("*") if path.is_file())):
+        blob = at / "blobs" / f"{number:040x}"
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, blob)
+        link = at / "snapshots" / commit / path.relative_to(files)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(blob)
+    (at / "refs" / ref).parent.mkdir(parents=True, exist_ok=True)
+    (at / "refs" / ref).write_text(commit)
+    return at
 
 
 def _transformer(dual: bool, qk_norm: str | None) -> SD3Transformer2DModel:

@@ -40,8 +40,8 @@ def test_a_file_of_prompts_is_drawn_by_the_local_model_and_found_the_second_time
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     prompts = tmp_path / "prompts.txt"
     prompts.write_text('neon sign "OPEN"\nposter "ORBIT 9"\n\nsign "SALE"\n')
-    asked = ("--prompt-file", str(prompts), "--batch", "50", "--width", "64", "--height", "96")
-    asked += ("--steps", "2", "--guidance", "1.5", "--sampler", "heun", "--negative-prompt", "blur")
+    asked = ["--prompt-file", str(prompts), "--batch", "50", "--width", "64", "--height", "96"]
+    asked += ["--steps", "2", "--guidance", "1.5", "--sampler", "heun", "--negative-prompt", "blur"]
     first, second = generate(tmp_path, capsys, *asked), generate(tmp_path, capsys, *asked)
     assert (first[0], second[0]) == (0, 0)
     assert {(each["engine"], each["emulated"], each["reason"]) for each in first[1]} == {

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from streams.demo.figures import engine_figures, first_attempt, percentile, shown_attempt, wilson, yardstick
+from streams.demo.tables import engine_table
 from tests.streams.demo.finals_made import attempt, final, reading
 
 
@@ -32,6 +33,14 @@ def test_a_picture_found_in_the_store_counts_neither_seconds_nor_dollars() -> No
     (row,) = engine_figures(finals)
     assert (row.rendered, row.found, row.p50_s) == (1, 1, 2.0)
     assert row.usd_per_1000_rendered == pytest.approx(10.0)
+
+
+def test_who_drew_for_a_local_engine_is_shown_by_the_models_name() -> None:
+    tiny = "glyphstream/tiny@0123 (cpu bfloat16; default 28 steps, guidance 3; sd3-1)"
+    rows = engine_figures([final("1", [attempt(0, model=tiny, emulated=False), attempt(1, "layout")])])
+    assert rows[1].models == (tiny,)
+    shown = list(engine_table(rows).columns[1].cells)
+    assert [str(cell) for cell in shown] == ["emulated", "glyphstream/tiny@0123"]
 
 
 def test_an_engine_without_accepted_pictures_has_no_price_for_them() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,12 @@ def test_clip_knows_every_style_word_as_one_token() -> None:
     tokenizer = clip_tokenizer()
     for name in (*COLOURS, *SHAPES, *FACES, *(word for ground in GROUNDS for word in ground.split())):
         assert tokenizer.tokenize(name) == [f"{name}</w>"]
+
+
+def test_clips_numbers_are_those_of_weights_trained_before() -> None:
+    vocabulary = clip_tokenizer().get_vocab()
+    listed = "\n".join(sorted(vocabulary, key=vocabulary.__getitem__))
+    assert hashlib.sha256(listed.encode()).hexdigest()[:16] == "20485a2317af9181"
 
 
 def test_the_style_fits_before_clip_cuts() -> None:
