@@ -52,10 +52,14 @@ def dead_letter_headers(record: Record, *, stage: str, error: Exception) -> list
 
 
 def dead_letter(record: Record, *, prefix: str, stage: str, error: Exception) -> Outgoing:
-    """The record untouched but for added headers, its own timestamp included."""
+    """The record untouched but for added headers, its own timestamp included.
+
+    Letters of one source partition lie in one partition, in its order: and a transaction has one more batch
+    to fill, not one for each key's partition.
+    """
     key = b"" if record.key is None and record.value is None else record.key
     headers = dead_letter_headers(record, stage=stage, error=error)
-    return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, record.timestamp)
+    return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, record.timestamp, in_place=True)
 
 
 def fits(letter: Outgoing) -> bool:

@@ -32,8 +32,9 @@ POLL_MS = 200
 FEW = 32
 PACE_S = 0.01
 CLOSE_S = 10.0
-# Records taken at once where the work needs no waiting: long enough to pay, short enough for heartbeats.
-CHUNK = 256
+# Records taken at once where the work needs no waiting: 50 ms of it, short enough for heartbeats. What runs
+# for one record in a hundred is met ten times in a row so, and costs a third of what it would alone.
+CHUNK = 1_000
 
 
 class StageLoop:

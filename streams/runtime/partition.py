@@ -135,8 +135,12 @@ class PartitionEpoch:
     def work_on(self) -> bool:
         """Starts what was fed, within what one transaction takes; True where some of it still waits."""
         made, now = 0, self._worker.now()
+        unread: list[Opened[Any]] = []
         while self._waiting and made < TRANSACTION_OUTPUTS and self._output_bytes < OUTPUT_BYTES:
-            made += self._start_record(*self._waiting.popleft(), now)
+            made += self._start_record(*self._waiting.popleft(), now, unread)
+        # Together: code that runs for one record in a hundred has left the processor's caches each time.
+        for opened in unread:
+            self._begin(opened, now)
         return bool(self._waiting)
 
     @property
@@ -148,8 +152,10 @@ class PartitionEpoch:
     def full(self) -> bool:
         return self._tracker.full or bool(self._waiting)
 
-    def _start_record(self, record: Record, unparsable: Exception | None, now: dt.datetime) -> int:
-        """How many outputs it made at once."""
+    def _start_record(
+        self, record: Record, unparsable: Exception | None, now: dt.datetime, unread: list[Opened[Any]]
+    ) -> int:
+        """How many outputs it made at once; what holds no event is put to `unread`, and begun later."""
         if unparsable is not None:
             if self._tracker.receive(record.offset):
                 self._idle.clear()
@@ -164,16 +170,23 @@ class PartitionEpoch:
             self._something_finished.set()
             return 0
         self._idle.clear()
-        done = self._worker.dropped(opened) if resent else self._done_at_once(opened, now)
+        if resent:
+            self._finish(self._worker.dropped(opened))
+            return 0
+        if opened.error is not None:
+            unread.append(opened)
+            return 0
+        return self._begin(opened, now)
+
+    def _begin(self, opened: Opened[Any], now: dt.datetime) -> int:
+        """Finishes the record at once where that takes no waiting, or puts it in line; its outputs."""
+        done = None if self._queues.busy(opened.order) else self._worker.at_once(opened, now)
         if done is not None:
             self._finish(done)
             return len(done.outputs)
         if self._queues.add(opened.order, opened):
             self._spawn(self._run_line(opened))
         return 0
-
-    def _done_at_once(self, opened: Opened[Any], now: dt.datetime) -> Done | None:
-        return None if self._queues.busy(opened.order) else self._worker.at_once(opened, now)
 
     @property
     def running(self) -> int:

@@ -35,13 +35,17 @@ class Record(Protocol):
 
 
 class Outgoing(NamedTuple):
-    """`topic` is the full name, prefix included; `timestamp_ms` None means now."""
+    """`topic` is the full name, prefix included; `timestamp_ms` None means now.
+
+    The key chooses the partition, or, where `in_place`, the partition of the record it came from does.
+    """
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
     timestamp_ms: int | None = None
+    in_place: bool = False
 
     @property
     def size(self) -> int:

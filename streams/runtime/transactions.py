@@ -66,7 +66,7 @@ class Transactions:
         for output in outputs:
             if output.topic not in partitions:
                 partitions[output.topic] = sorted(await self._producer.partitions_for(output.topic))
-            place = output.topic, self._partition_of(output.key, partitions[output.topic])
+            place = output.topic, self._partition_of(output, partitions[output.topic])
             batch = filling.get(place)
             if batch is None or not _appended(batch, output):
                 if batch is not None:
@@ -77,9 +77,10 @@ class Transactions:
         for (topic, partition), batch in filling.items():
             sent.append(await self._producer.send_batch(batch, topic, partition=partition))
 
-    def _partition_of(self, key: bytes | None, partitions: Sequence[int]) -> int:
+    def _partition_of(self, output: Outgoing, partitions: Sequence[int]) -> int:
         count = len(partitions)
-        return partitions[self._tp.partition % count if key is None else partition_for(key, count)]
+        placed = output.in_place or output.key is None
+        return partitions[self._tp.partition % count if placed else partition_for(output.key or b"", count)]
 
     async def close(self) -> None:
         """Ends within seconds, also when no broker answers: an aiokafka producer first flushes, for ever

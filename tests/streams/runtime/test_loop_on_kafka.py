@@ -115,7 +115,9 @@ async def test_a_long_line_behind_one_prompt_does_not_hold_up_the_others(topics:
 async def test_a_record_the_client_cannot_parse_is_passed_over_and_named(topics: TestTopics) -> None:
     async with AIOKafkaProducer(bootstrap_servers=topics.bootstrap) as producer:
         for number in range(3):
-            await producer.send_and_wait(topics.prefix + "prompts", encode(event(number, 0)), partition=0)
+            value = encode(event(number, 0))
+            # With a key: records without one keep no order.
+            await producer.send_and_wait(topics.prefix + "prompts", value, key=b"k0", partition=0)
             if number == 0:
                 await asyncio.to_thread(send_odd_name, topics.bootstrap, topics.prefix + "prompts")
     async with running(loop_of(topics, Echo().handle)):
