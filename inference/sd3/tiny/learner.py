@@ -10,6 +10,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from inference.sd3.tiny.muon import BatchedMuon
+
 _CLIP: Final = 1.0
 _EMA_DECAY: Final = 0.999
 
@@ -113,6 +115,8 @@ class Learner:
                 mean.copy_(source)
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
+            # What was saved before this was set says otherwise; it changes no result.
+            optimizer.param_groups[0]["fused"] = isinstance(optimizer, torch.optim.AdamW)
 
     def restart_at(self, step: int) -> None:
         """Counts on from `step` with the weights as they are; warms up again, since no momentum is left."""
@@ -143,7 +147,5 @@ class Learner:
 
 def _optimizer(group: Group) -> torch.optim.Optimizer:
     if group.orthogonal:
-        return torch.optim.Muon(
-            group.weights, lr=group.rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"
-        )
-    return torch.optim.AdamW(group.weights, lr=group.rate, betas=(0.9, 0.99), weight_decay=0.01)
+        return BatchedMuon(group.weights, lr=group.rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+    return torch.optim.AdamW(group.weights, lr=group.rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
