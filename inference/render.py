@@ -132,7 +132,9 @@ class RenderService:
             render_id=manifest.render_id,
             pictures=pictures,
             by_construction=picture.by_construction,
-            reason="; ".join(filter(None, [work.resolved.reason, _other_size(work.spec, image)])),
+            reason="; ".join(
+                filter(None, [work.resolved.reason, picture.note, _other_size(work.spec, image)])
+            ),
         )
         return _signed(drawn, work, picture)
 

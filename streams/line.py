@@ -60,6 +60,9 @@ async def run_line(
     async with contextlib.AsyncExitStack() as stack:
         models = await _models(settings, stages, stack)
         built = [await _build(name, settings, models, stack) for name in stages]
+        if "preview" in stages and models.missing(WARMED) is None:
+            # Last, so that it is called off before the engines end the process under it.
+            stack.push_async_callback(_cancelled, asyncio.create_task(_warm(models)))
         waiting = len(built)
 
         def joined() -> None:
@@ -125,18 +128,16 @@ def _keeper(settings: Settings) -> Keep:
 
 
 async def _models(settings: Settings, stages: Sequence[str], stack: contextlib.AsyncExitStack) -> LocalModels:
-    """The local models, shared by the stages that draw; for `preview` one is loaded while the stages join."""
+    """The local models, shared by the stages that draw."""
     models = local_models(settings, load_registry())
     stack.push_async_callback(models.aclose)
     if {"preview", "polish"} & set(stages):
         await asyncio.to_thread(check_models, models)
-    if "preview" in stages and models.missing(WARMED) is None:
-        warming = asyncio.create_task(_warm(models))
-        stack.push_async_callback(_cancelled, warming)
     return models
 
 
 async def _warm(models: LocalModels) -> None:
+    """Loads a model while the stages join."""
     try:
         await models.warm(WARMED)
     except Exception:

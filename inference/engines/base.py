@@ -47,7 +47,8 @@ class Picture:
     """Bytes as the engine gave them, and what was really used to make them.
 
     `used` holds what differs from the spec (a smaller size, another seed): the render's id is made
-    from it. `background` and `vector` are PNG and SVG bytes where the engine delivers them.
+    from it. `note` is what a reader of the result should know besides. `background` and `vector` are PNG and
+    SVG bytes where the engine delivers them.
     """
 
     data: bytes
@@ -58,6 +59,7 @@ class Picture:
     emulated: bool = False
     by_construction: bool = False
     used: dict[str, str | int | float] = field(default_factory=dict)
+    note: str = ""
     background: bytes | None = None
     vector: bytes | None = None
 

@@ -9,6 +9,7 @@ from inference.engines.base import Broken, Engine, Picture, Transient, Unsupport
 from inference.sd3.base import CannotDraw, CheckpointError, Drawing, OutOfMemory
 from inference.sd3.checkpoint import Checkpoint, Source, find
 from inference.sd3.choosing import TINY, Chosen, Nothing, choose
+from inference.sd3.defaults import TINY_LANGUAGE
 from inference.sd3.device import Choice
 from inference.sd3.process import CalledOff, DrawFailed, ProcessDied, Watch
 from inference.sd3.service import ModelService, Painter
@@ -16,17 +17,19 @@ from schemas.events import Spec
 
 # Raise it when the same spec, checkpoint and device would give another picture than before.
 VERSION: Final = "sd3-1"
-_TINY_LANGUAGE: Final = "tiny-posters-1"
 
 
 def model_name(checkpoint: Checkpoint, choice: Choice) -> str:
     """What a picture is asked of and signed with: all that shapes it and is not in the spec.
 
-    The defaults belong to it: a spec without steps or guidance is drawn with them.
+    The defaults belong to it: a spec without steps or guidance is drawn with them. So do the files that were
+    read: one commit in the hub's cache may be there without T5, or with other files in their place.
     """
     defaults = checkpoint.defaults
+    read = "" if checkpoint.has_t5 else "no T5; "
+    read += f"{checkpoint.variant} files; " if checkpoint.variant else ""
     return (
-        f"{checkpoint.model} ({choice.device} {choice.dtype}; default {defaults.steps} steps, "
+        f"{checkpoint.model} ({choice.device} {choice.dtype}; {read}default {defaults.steps} steps, "
         f"guidance {defaults.guidance:g}; {VERSION})"
     )
 
@@ -43,7 +46,7 @@ def drawing_of(spec: Spec, checkpoint: Checkpoint) -> tuple[Drawing, dict[str, s
     guidance = defaults.guidance if spec.guidance is None else spec.guidance
     used: dict[str, str | int | float] = {}
     prompt, negative = spec.prompt, spec.negative_prompt
-    if defaults.language == _TINY_LANGUAGE:
+    if defaults.language == TINY_LANGUAGE:
         from inference.sd3.tiny.phrasing import phrase
 
         phrased = phrase(spec)
@@ -129,6 +132,7 @@ class LocalSd3Engine:
             usd=drawn.seconds * self._usd_per_second,
             seconds=drawn.seconds,
             used=used,
+            note=str(used.get("phrasing", "")),
         )
 
     async def aclose(self) -> None:

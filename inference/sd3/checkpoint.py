@@ -14,9 +14,9 @@ from typing import Final
 
 from inference.sd3.base import CheckpointError, NotHere
 from inference.sd3.defaults import CARD, GENERAL, PUBLISHED, Card, Defaults, overlaid, read_card
-from inference.sd3.digest import digest, memory_file
+from inference.sd3.digest import digest, memory_file, stamp
 from inference.sd3.hub import HubId, snapshot
-from inference.sd3.layout import examine, single_file
+from inference.sd3.layout import Layout, examine, single_file
 from inference.sd3.lora import CONFIG, changes, weights_file
 
 __all__ = ["Checkpoint", "Defaults", "Source", "find"]
@@ -74,7 +74,7 @@ class Checkpoint:
 
     `revision` is a commit for the hub's, a digest of its files for a folder; `lora_revision` likewise.
     `variant` says which files stand in where plain ones are missing ("fp16"), or "". `again` is how to get it
-    once more.
+    once more. `stamp` is that of `files_of` when they were found; empty where nobody looked.
     """
 
     source: Source
@@ -88,6 +88,7 @@ class Checkpoint:
     lora_name: str = ""
     lora_revision: str = ""
     again: str = "copy it again from where it came"
+    stamp: str = ""
 
     @property
     def model(self) -> str:
@@ -101,9 +102,13 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a base or a LoRA lies: `path` is a folder or a file, `commit` is "" outside the hub's cache."""
+    """Where a base or a LoRA lies: `path` is a folder or a file below `root`, or it itself.
+
+    `commit` is "" outside the hub's cache.
+    """
 
     path: Path
+    root: Path
     name: str
     commit: str
     again: str
@@ -120,20 +125,21 @@ def find(source: Source, environ: Mapping[str, str] = os.environ) -> Checkpoint:
     if place.path.is_file():
         raise CheckpointError(single_file(place.path))
     layout = examine(place.path, place.again)
-    card = read_card(place.path)
-    files = [*layout.files, *([] if card is None else [place.path / CARD])]
-    revision = place.commit or digest(files, place.path, memory_file(environ))
-    defaults = overlaid(PUBLISHED.get(source.base, GENERAL), card)
-    lora_file: Path | None = None
-    lora_name = lora_revision = ""
-    if source.lora:
-        at = _place(source.lora, "", environ)
-        lora_file = weights_file(at.path, at.again)
+    at = _place(source.lora, "", environ) if source.lora else None
+    lora_file = weights_file(at.path, at.again) if at else None
+    if at and lora_file:
         changes(lora_file, layout, at.again)
+    # Before anything is hashed: what changes meanwhile has another one.
+    found = stamp(files_of(layout, lora_file))
+    card = read_card(place.path)
+    revision = place.commit or digest(files_of(layout), place.path, memory_file(environ))
+    defaults = overlaid(PUBLISHED.get(source.base, GENERAL), card)
+    lora_name = lora_revision = ""
+    if at and lora_file:
         lora_card = read_card(lora_file.parent)
         defaults = overlaid(defaults, lora_card)
-        lora_name = _named(lora_card, at)
-        lora_revision = at.commit or _lora_digest(lora_file, environ)
+        lora_name = _lora_named(lora_card, at, lora_file)
+        lora_revision = at.commit or digest(_lora_files(lora_file), lora_file.parent, memory_file(environ))
     return Checkpoint(
         source=source,
         folder=place.path,
@@ -146,17 +152,29 @@ def find(source: Source, environ: Mapping[str, str] = os.environ) -> Checkpoint:
         lora_name=lora_name,
         lora_revision=lora_revision,
         again=place.again,
+        stamp=found,
     )
 
 
+def files_of(layout: Layout, lora_file: Path | None = None) -> tuple[Path, ...]:
+    """All files that shape a picture: the checkpoint's, the LoRA's, and what their folders say of them."""
+    card = layout.folder / CARD
+    own = (*layout.files, *([card] if card.exists() else []))
+    return own if lora_file is None else (*own, *_lora_files(lora_file))
+
+
 def _place(wanted: str, revision: str, environ: Mapping[str, str]) -> _Place:
-    path = Path(wanted).expanduser()
+    try:
+        path = Path(wanted).expanduser()
+    except RuntimeError as error:
+        raise CheckpointError(f"{wanted}: {error}; write the whole path") from None
     if path.exists():
         if revision:
             raise CheckpointError(
                 f"{wanted} is on this disk, where no revision is kept; leave @{revision} out"
             )
-        return _Place(path, path.resolve().stem if path.is_file() else path.resolve().name, "", _COPY)
+        name = path.resolve().stem if path.is_file() else path.resolve().name
+        return _Place(path, path, name, "", _COPY)
     hub = HubId.parse(wanted)
     if hub is None:
         raise NotHere(
@@ -168,7 +186,7 @@ def _place(wanted: str, revision: str, environ: Mapping[str, str]) -> _Place:
     inside = found.folder / hub.file
     if not inside.exists():
         raise NotHere(f"{inside} is missing; {hub.download}")
-    return _Place(inside, hub.repo, found.commit, hub.download)
+    return _Place(inside, found.folder, hub.repo, found.commit, hub.download)
 
 
 _COPY: Final = "copy it again from where it came"
@@ -178,9 +196,14 @@ def _named(card: Card | None, place: _Place) -> str:
     return (card.name if card else "") or place.name
 
 
-def _lora_digest(file: Path, environ: Mapping[str, str]) -> str:
-    beside = [path for name in (CONFIG, CARD) if (path := file.parent / name).exists()]
-    return digest([file, *beside], file.parent, memory_file(environ))
+def _lora_named(card: Card | None, place: _Place, file: Path) -> str:
+    name = _named(card, place)
+    # One commit may hold several.
+    return f"{name}/{file.relative_to(place.root).as_posix()}" if place.commit else name
+
+
+def _lora_files(file: Path) -> list[Path]:
+    return [file, *(path for name in (CONFIG, CARD) if (path := file.parent / name).exists())]
 
 
 def _scaled(text: str, lora: str) -> tuple[str, float]:

@@ -70,7 +70,7 @@ def choose(
         return Nothing(why)
     try:
         return Chosen(find(tiny), f"{why}; the tiny SD3.5 stands in", stands_in=True)
-    except CheckpointError as error:
+    except (CheckpointError, OSError) as error:
         return Nothing(f"{why}, and the tiny SD3.5 cannot stand in ({error})")
 
 

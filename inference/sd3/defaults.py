@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from inference.sd3.base import CheckpointError
-from schemas.events import Sampler
 
+TINY_LANGUAGE: Final = "tiny-posters-1"
 CARD: Final = "glyphstream.json"
 _SIZE: Final = re.compile(r"[1-9]\d{1,4}x[1-9]\d{1,4}")
 
@@ -26,7 +26,6 @@ class Defaults:
 
     steps: int
     guidance: float
-    sampler: Sampler = "euler"
     sizes: tuple[str, ...] = ()
     t5_tokens: int = 256
     language: str = ""
@@ -42,7 +41,6 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     t5_tokens: int | None = None
     steps: int | None = None
     guidance: float | None = None
-    sampler: Sampler | None = None
 
 
 # SD3.5's guidance with the number of steps that diffusers' pipeline takes when it is not told.
@@ -76,6 +74,7 @@ def read_card(folder: Path) -> Card | None:
         "steps": card.steps is None or 1 <= card.steps <= 1000,
         "guidance": card.guidance is None or 0 <= card.guidance <= 100,
         "t5_tokens": card.t5_tokens is None or 1 <= card.t5_tokens <= 512,
+        "language": card.language in (None, "", TINY_LANGUAGE),
     }
     for field, good in checks.items():
         if not good:
@@ -89,7 +88,7 @@ def overlaid(below: Defaults, card: Card | None) -> Defaults:
         return below
     said: dict[str, Any] = {
         name: value
-        for name in ("language", "sizes", "t5_tokens", "steps", "guidance", "sampler")
+        for name in ("language", "sizes", "t5_tokens", "steps", "guidance")
         if (value := getattr(card, name)) is not None
     }
     return replace(below, **said)
@@ -100,6 +99,7 @@ _ALLOWED: Final = {
     "steps": "give 1 to 1000",
     "guidance": "give 0 to 100",
     "t5_tokens": "give 1 to 512",
+    "language": f"this version speaks {TINY_LANGUAGE}; leave it out for any prompt",
 }
 
 

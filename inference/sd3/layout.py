@@ -34,7 +34,7 @@ _TOKENIZERS: Final = {
 }
 _SCHEDULERS: Final = {"scheduler": ("FlowMatchEulerDiscreteScheduler",)}
 _T5: Final = ("text_encoder_3", "tokenizer_3")
-_OF_DIFFUSERS: Final = ("transformer", "vae")
+_OF_DIFFUSERS: Final = ("transformer", "vae", "scheduler")
 _VOCABULARIES: Final = {
     "CLIP": (("tokenizer.json",), ("vocab.json", "merges.txt")),
     "T5": (("tokenizer.json",), ("spiece.model",)),
@@ -132,7 +132,8 @@ def _index(folder: Path, again: str) -> dict[str, Any]:
     index = read_json(folder / INDEX, again)
     name = index.get("_class_name")
     if name != PIPELINE:
-        known = f" ({_OTHERS[name]})" if name in _OTHERS else ""
+        # A pipeline of the repository's own code has a list there.
+        known = f" ({_OTHERS[name]})" if isinstance(name, str) and name in _OTHERS else ""
         raise CheckpointError(
             f"{folder / INDEX}: _class_name is {name!r}{known}, and only {PIPELINE!r} can be loaded; "
             "give a checkpoint of Stable Diffusion 3 or 3.5"
@@ -162,8 +163,8 @@ def single_file(path: Path) -> str:
 
 
 def _wants_t5(folder: Path, index: Mapping[str, Any]) -> bool:
-    entry = index.get("text_encoder_3") or [None, None]
-    return entry[-1] is not None and (folder / "text_encoder_3").is_dir()
+    absent = index.get("text_encoder_3") in (None, [], [None, None])
+    return not absent and (folder / "text_encoder_3").is_dir()
 
 
 def _check_class(folder: Path, name: str, entry: object, classes: tuple[str, ...]) -> None:
@@ -175,6 +176,13 @@ def _check_class(folder: Path, name: str, entry: object, classes: tuple[str, ...
     if entry[1] not in classes:
         raise CheckpointError(
             f"{folder / INDEX}: {name} is of class {entry[1]!r}; Stable Diffusion 3 has {wanted} there: "
+            "give a checkpoint whose parts are the published ones"
+        )
+    library = "diffusers" if name in _OF_DIFFUSERS else "transformers"
+    # Some versions of diffusers run a file of the checkpoint's that bears the library's name.
+    if entry[0] != library:
+        raise CheckpointError(
+            f"{folder / INDEX}: {name} is of {entry[0]!r}, and only classes of {library!r} are loaded there; "
             "give a checkpoint whose parts are the published ones"
         )
 
@@ -190,6 +198,12 @@ def _part(folder: Path, class_name: str, again: str) -> Part:
         raise CheckpointError(
             f"{folder / 'config.json'}: the weights are quantized, which is not supported; "
             "give the checkpoint with its weights in float32, float16 or bfloat16"
+        )
+    if (folder / "adapter_config.json").exists():
+        # transformers would load the weights of the model that it names, wherever that is.
+        raise CheckpointError(
+            f"{folder / 'adapter_config.json'}: an adapter lies within the checkpoint, and is not loaded; "
+            "merge it, or move it out and give it after a +"
         )
     of_diffusers = folder.name in _OF_DIFFUSERS
     stem = "diffusion_pytorch_model" if of_diffusers else "model"

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from transformers import CLIPTextModelWithProjection, T5EncoderModel
 
 from inference.sd3.base import CheckpointError, OutOfMemory
-from inference.sd3.checkpoint import Checkpoint
+from inference.sd3.checkpoint import Checkpoint, files_of
 from inference.sd3.device import Choice
+from inference.sd3.digest import stamp
 from inference.sd3.layout import Part, examine, read_json
 from inference.sd3.lora import Change, changes
+from inference.sd3.memory import is_full
 
 _CLASSES: Final[dict[str, Any]] = {
     "transformer": SD3Transformer2DModel,
@@ -53,12 +55,19 @@ def load(checkpoint: Checkpoint, choice: Choice) -> Loaded:
     planned: tuple[Change, ...] = ()
     if checkpoint.lora_file is not None:
         planned = changes(checkpoint.lora_file, layout, checkpoint.again)
+    if checkpoint.stamp and stamp(files_of(layout, checkpoint.lora_file)) != checkpoint.stamp:
+        raise CheckpointError(
+            f"{checkpoint.folder}: its files are not those that were found as {checkpoint.model}, and its "
+            "pictures would be kept under that name; start this program again"
+        )
     try:
         with _quiet():
             parts = {name: _load_part(part, checkpoint, choice) for name, part in layout.parts.items()}
             pipeline = _assembled(checkpoint, parts)
             _add_lora(checkpoint, planned, parts)
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (MemoryError, RuntimeError) as error:
+        if not is_full(error):
+            raise
         raise OutOfMemory(
             f"{checkpoint.model} does not fit on {choice.device} in {choice.dtype}: {_first_line(error)}; "
             "leave T5 out (delete text_encoder_3), or use a smaller checkpoint"
@@ -96,7 +105,7 @@ def _load_part(part: Part, checkpoint: Checkpoint, choice: Choice) -> nn.Module:
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        if isinstance(error, torch.OutOfMemoryError):
+        if is_full(error):
             raise
         raise CheckpointError(
             f"{folder} cannot be loaded: {_first_line(error)}; {checkpoint.again}"
@@ -112,7 +121,10 @@ def _load_part(part: Part, checkpoint: Checkpoint, choice: Choice) -> nn.Module:
 
 
 def _assembled(checkpoint: Checkpoint, parts: dict[str, nn.Module]) -> StableDiffusion3Pipeline:
-    absent = {} if checkpoint.has_t5 else {"text_encoder_3": None, "tokenizer_3": None}
+    # Without these it would load whatever the index names for them, which nobody has examined.
+    absent = dict.fromkeys(("image_encoder", "feature_extractor"))
+    if not checkpoint.has_t5:
+        absent |= dict.fromkeys(("text_encoder_3", "tokenizer_3"))
     try:
         return StableDiffusion3Pipeline.from_pretrained(
             checkpoint.folder, local_files_only=True, **parts, **absent

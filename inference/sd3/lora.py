@@ -182,6 +182,11 @@ def _scalings(header: Header, file: Path, again: str) -> dict[str, _Scaling]:
     if config.exists():
         scaling = _scaling(read_json(config, again), config)
         return dict.fromkeys(_PARTS, scaling)
+    noted_inside = _METADATA in header.metadata or any(name.endswith("alpha") for name in header.shapes)
+    if file.name == _FILES[1] and not noted_inside:
+        raise CheckpointError(
+            f"{config} is missing, which says how much {file.name} changes; put it there too"
+        )
     try:
         noted = json.loads(header.metadata.get(_METADATA, "{}"))
         own = {part: _under(part, noted) for part in _PARTS}
@@ -202,6 +207,8 @@ def _scaling(config: Mapping[str, Any], file: Path) -> _Scaling:
     if config.get("modules_to_save"):
         raise CheckpointError(f"{file}: modules_to_save is set, but modules are not replaced; merge it first")
     alpha, alphas = config.get("lora_alpha"), config.get("alpha_pattern") or {}
+    if not isinstance(alphas, dict):
+        raise CheckpointError(f"{file}: alpha_pattern must be an object of numbers, and is {alphas!r}")
     given = [*alphas.values(), *([] if alpha is None else [alpha])]
     if not all(isinstance(each, int | float) for each in given):
         raise CheckpointError(f"{file}: lora_alpha and alpha_pattern must be numbers, and are {given}")

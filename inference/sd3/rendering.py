@@ -18,6 +18,7 @@ from torch import Tensor
 
 from inference.sd3.base import CannotDraw, CheckpointError, Drawing, OutOfMemory
 from inference.sd3.encoding import Conditioning, PromptEncoder
+from inference.sd3.memory import is_full
 from inference.sd3.samplers import Progress, Schedule, Velocity, sampler_named
 
 if TYPE_CHECKING:
@@ -180,10 +181,8 @@ def _room(drawing: Drawing, device: torch.device) -> Iterator[None]:
     """Says `OutOfMemory` for whatever torch says."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        # On a CPU torch has no class for it.
-        known = isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
-        if not known:
+    except (MemoryError, RuntimeError) as error:
+        if not is_full(error):
             raise
         passes = "two passes at once" if drawing.guidance > 1 else "one pass"
         raise OutOfMemory(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +127,10 @@ def _check_flags(asked: dict[str, Any], model: str) -> Entry:
     """
     from inference.engines.registry import UnknownEngine, load_registry
 
+    guidance = asked.get("guidance", 0.0)
+    if not math.isfinite(guidance):
+        # JSON has no word for it: the event would have none, and be drawn with the default.
+        raise click.UsageError(f"--guidance: must be a number; got {guidance}")
     try:
         entry = load_registry().get(model)
         decode(PromptEvent, _as_event("any", asked))

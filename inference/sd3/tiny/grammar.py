@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from inference.sd3.defaults import TINY_LANGUAGE
 from inference.sd3.tiny.words import COLOURS, FACES, GROUNDS, SECOND_LENGTHS, SHAPES, TITLE_LENGTHS, Poster
 
 # What a checkpoint of this language names itself in its `glyphstream.json`.
-LANGUAGE: Final = "tiny-posters-1"
+LANGUAGE: Final = TINY_LANGUAGE
 
 
 def _one_of(words: Iterable[str]) -> str:

@@ -59,10 +59,12 @@ def phrase(spec: Spec) -> Phrased:
     Raises:
         CannotDraw: no words are asked for, the title is too short, or a text has letters the model does not.
     """
-    asked = expected_texts(spec.prompt, spec.texts)
-    poster = parse(spec.prompt)
+    # One render id stands for both ways to write an accent (`schemas.ids`): both must draw the same lot.
+    prompt = unicodedata.normalize("NFC", spec.prompt)
+    asked = expected_texts(prompt, spec.texts)
+    poster = parse(prompt)
     if poster is not None and _folded(asked) <= _folded((Text(poster.title), Text(poster.second))):
-        return Phrased(spec.prompt)
+        return Phrased(prompt)
     title, below, rest = _in_order(asked)
     _refuse_other_letters(asked)
     first = _fitted(title.text, TITLE_LENGTHS)
@@ -70,7 +72,7 @@ def phrase(spec: Spec) -> Phrased:
         raise CannotDraw(f'title: "{_shown(title.text)}" is too short to be one: {_CAN_SPELL}')
     second = _fitted(below.text, SECOND_LENGTHS) if below else None
     left_out = [*([below] if below and second is None else []), *rest]
-    look = look_of(_without(spec.prompt, asked), spec.prompt)
+    look = look_of(_without(prompt, asked), prompt)
     said = Poster(
         look.shape, look.colour, look.ground, look.face, first.said, second.said if second else ""
     ).prompt
@@ -149,7 +151,7 @@ def _folded(texts: Sequence[Text]) -> set[str]:
 def _without(prompt: str, texts: Sequence[Text]) -> str:
     """The prompt without the words to be written: a title "Red Cellar" asks for no red."""
     for text in texts:
-        words = r"\s+".join(map(re.escape, text.text.split()))
+        words = r"\s+".join(map(re.escape, unicodedata.normalize("NFC", text.text).split()))
         if words:
             prompt = re.sub(rf"(?<!\w){words}(?!\w)", " ", prompt, flags=re.IGNORECASE)
     return prompt

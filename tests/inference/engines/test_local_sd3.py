@@ -31,7 +31,7 @@ GPU = Choice("cuda", "bfloat16", "a test")
 
 
 def make_checkpoint(base: str = "small", revision: str = "0123456789abcdef", **defaults: Any) -> Checkpoint:
-    given: dict[str, Any] = {"steps": 28, "guidance": 4.5, "sampler": "euler", **defaults}
+    given: dict[str, Any] = {"steps": 28, "guidance": 4.5, **defaults}
     return Checkpoint(
         source=Source(base),
         folder=Path(base),
@@ -137,10 +137,12 @@ def test_whatever_shapes_a_picture_beside_its_spec_is_in_the_models_name() -> No
         make_checkpoint(revision="fedcba9876543210"),
         make_checkpoint(steps=4),
         make_checkpoint(guidance=1.0),
+        replace(plain, has_t5=False),
+        replace(plain, variant="fp16"),
     ]
     names = {model_name(each, CPU) for each in [plain, *others]}
     names |= {model_name(plain, GPU), model_name(plain, replace(GPU, dtype="float16"))}
-    assert len(names) == 7
+    assert len(names) == 9
 
 
 @pytest.mark.parametrize(
@@ -280,6 +282,12 @@ async def test_a_preview_is_found_the_second_time_and_drawn_anew_by_another_chec
     trained_on = replace(TINY, revision="fedcba9876543210")
     third = await RenderService(engines(models(painter, {"tiny": trained_on})), store).render(asked)
     assert (third.cached, len(painter.asked)) == (False, 2)
+
+
+async def test_what_the_model_leaves_out_is_said_with_the_picture(make_spec: MakeSpec) -> None:
+    service = RenderService(engines(models(Pretender(), {"tiny": TINY})), AssetStore.open("memory://"))
+    rendered = await service.render(job(make_spec('neon, "GRAND CLOSING SALE"', "GRAND CLOSING SALE")))
+    assert 'is written "GRAND", without "CLOSING SALE"' in rendered.reason
 
 
 PARENT = """

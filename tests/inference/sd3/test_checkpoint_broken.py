@@ -88,6 +88,26 @@ BREAKAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda at: edit(at / "model_index.json", _class_name="MyPipeline"),
         "_class_name is 'MyPipeline', and only 'StableDiffusion3Pipeline'",
     ),
+    "a pipeline of its own code": (
+        "plain",
+        lambda at: edit(at / "model_index.json", _class_name=["pipeline", "MyPipeline"]),
+        r"_class_name is \['pipeline', 'MyPipeline'\], and only 'StableDiffusion3Pipeline'",
+    ),
+    "a scheduler of its own code": (
+        "plain",
+        lambda at: edit(at / "model_index.json", scheduler=["mine", "FlowMatchEulerDiscreteScheduler"]),
+        "scheduler is of 'mine', and only classes of 'diffusers' are loaded there",
+    ),
+    "an adapter within": (
+        "plain",
+        lambda at: (at / "text_encoder" / "adapter_config.json").write_text("{}"),
+        "text_encoder/adapter_config.json: an adapter lies within the checkpoint, and is not loaded",
+    ),
+    "T5 of no kind": (
+        "plain",
+        lambda at: edit(at / "model_index.json", text_encoder_3=5),
+        "text_encoder_3 is 5; Stable Diffusion 3 needs it",
+    ),
     "another transformer": (
         "plain",
         lambda at: edit(at / "model_index.json", transformer=["diffusers", "FluxTransformer2DModel"]),
@@ -207,6 +227,11 @@ BREAKAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "plain",
         lambda at: (at / "glyphstream.json").write_text('{"format": 1, "sizes": ["250x256"]}'),
         r"glyphstream.json: sizes is \('250x256',\); give width and height in multiples of 16",
+    ),
+    "card in a language of tomorrow": (
+        "plain",
+        lambda at: (at / "glyphstream.json").write_text('{"format": 1, "language": "tiny-posters-2"}'),
+        "glyphstream.json: language is 'tiny-posters-2'; this version speaks tiny-posters-1",
     ),
     "card with no steps": (
         "plain",

@@ -82,7 +82,7 @@ def test_its_card_says_how_it_is_asked(copied: Folder, tmp_path: Path) -> None:
         ' "steps": 28, "guidance": 3.0}'
     )
     checkpoint = find_here(folder, tmp_path)
-    assert checkpoint.defaults == Defaults(28, 3.0, "euler", ("256x256",), 36, "tiny-posters-1")
+    assert checkpoint.defaults == Defaults(28, 3.0, ("256x256",), 36, "tiny-posters-1")
     assert checkpoint.model == f"tiny@{checkpoint.revision[:12]}"
 
 

@@ -177,6 +177,7 @@ def test_a_lora_that_would_not_be_applied_whole_is_refused(tmp_path: Path, layou
         ({"peft_type": "LOHA"}, "adapter_config.json: it is of LOHA, and only plain LORA"),
         ({"use_dora": True}, "adapter_config.json: it is of DORA"),
         ({"modules_to_save": ["proj_out"]}, "modules_to_save is set"),
+        ({"alpha_pattern": ["to_q"]}, r"alpha_pattern must be an object of numbers, and is \['to_q'\]"),
         ({"lora_alpha": "16"}, "lora_alpha and alpha_pattern must be numbers, and are \\['16'\\]"),
     ],
 )
@@ -215,15 +216,30 @@ def test_its_card_stands_over_the_checkpoints(tmp_path: Path, layout: Layout) ->
     assert checkpoint.lora_name == "fast"
 
 
-@pytest.mark.parametrize("inside", ["", "/loras/text.safetensors"])
-def test_a_lora_is_found_in_the_hubs_cache(tmp_path: Path, layout: Layout, inside: str) -> None:
+def test_a_lora_in_the_hubs_cache_is_known_by_its_file_as_one_commit_may_hold_several(
+    tmp_path: Path, layout: Layout
+) -> None:
+    names = ("adapter_model.safetensors", "loras/text.safetensors", "loras/other.safetensors")
     files = tmp_path / "files"
-    path = files / inside.removeprefix("/") if inside else files / "adapter_model.safetensors"
-    path.parent.mkdir(parents=True)
-    save_file(peft_pair(f"base_model.model.{QUERY}"), path)
+    (files / "loras").mkdir(parents=True)
+    for name in names:
+        save_file(peft_pair(f"base_model.model.{QUERY}"), files / name)
+    (files / "adapter_config.json").write_text("{}")
     put_in_hub_cache(tmp_path / "hub", "someone/text-lora", files, ref="v2")
-    checkpoint = find_with(layout, f"someone/text-lora{inside}@v2", tmp_path)
-    assert checkpoint.model.endswith("+someone/text-lora@b940f670f0ed")
+    for name in names:
+        inside = "" if name == names[0] else f"/{name}"
+        checkpoint = find_with(layout, f"someone/text-lora{inside}@v2", tmp_path)
+        assert checkpoint.model.endswith(f"+someone/text-lora/{name}@b940f670f0ed")
+
+
+def test_what_peft_saved_without_its_configuration_is_refused_as_nobody_knows_its_scale(
+    tmp_path: Path, layout: Layout
+) -> None:
+    file = write(tmp_path, peft_pair(f"base_model.model.{QUERY}")).rename(
+        tmp_path / "adapter_model.safetensors"
+    )
+    with pytest.raises(CheckpointError, match=r"adapter_config\.json is missing, which says how much"):
+        changes(file, layout, "copy it again")
 
 
 def test_a_lora_that_is_not_here_says_how_to_fetch_it(tmp_path: Path, layout: Layout) -> None:

@@ -20,7 +20,7 @@ def checkpoint(source: Source) -> Checkpoint:
         folder=Path(source.base),
         lora_file=None,
         revision="0123456789abcdef",
-        defaults=Defaults(steps=28, guidance=3.0, sampler="euler"),
+        defaults=Defaults(steps=28, guidance=3.0),
         has_t5=True,
         variant="",
         name=source.base,

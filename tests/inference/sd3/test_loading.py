@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -155,10 +156,30 @@ def test_weights_that_are_not_the_configurations_are_refused(
 @pytest.mark.parametrize("name", ["tokenizer_3/tokenizer.json", "scheduler/scheduler_config.json"])
 def test_a_damaged_tokenizer_or_scheduler_is_named(base: Path, tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(base, tmp_path / "model"))
-    checkpoint = find_here(folder, tmp_path)
     (folder / name).write_text('{"model": {"type": "unheard of"}, "shift": "three"}')
     with pytest.raises(CheckpointError, match=r"tokenizers or scheduler cannot be loaded: .*; copy it again"):
+        load(find_here(folder, tmp_path), FLOAT32)
+
+
+def test_weights_that_were_replaced_since_they_were_found_are_not_drawn_with_under_the_old_name(
+    base: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(base, tmp_path / "model"))
+    checkpoint = find_here(folder, tmp_path)
+    rewritten(folder / "vae" / "diffusion_pytorch_model.safetensors", dict.copy)
+    with pytest.raises(
+        CheckpointError, match=r"not those that were found as model@.*; start this program again"
+    ):
         load(checkpoint, FLOAT32)
+
+
+def test_what_the_index_names_beside_sd3s_parts_is_not_loaded(base: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(base, tmp_path / "model"))
+    index = json.loads((folder / "model_index.json").read_text())
+    more = {"image_encoder": ["transformers", "SiglipVisionModel"], "feature_extractor": ["os", "path"]}
+    (folder / "model_index.json").write_text(json.dumps({**index, **more}))
+    loaded = load(find_here(folder, tmp_path), FLOAT32)
+    assert (loaded.pipeline.image_encoder, loaded.pipeline.feature_extractor) == (None, None)
 
 
 def test_what_vanished_since_it_was_found_is_named(base: Path, tmp_path: Path) -> None:

@@ -61,9 +61,10 @@ def test_a_file_of_prompts_is_drawn_by_the_local_model_and_found_the_second_time
         (("--sampler", "k_lms"), "--sampler: must be one of euler, heun; got 'k_lms'; use euler or heun"),
         (("--steps", "0"), "--steps: must be an integer from 1 to 150"),
         (("--guidance", "31"), "--guidance: must be a number from 0 to 30"),
+        (("--guidance", "nan"), "--guidance: must be a number; got nan"),
         (("--negative-prompt", "x" * 10_001), "--negative-prompt: must be"),
     ],
-    ids=["ddim", "k_lms", "steps", "guidance", "negative prompt"],
+    ids=["ddim", "k_lms", "steps", "guidance", "no guidance", "negative prompt"],
 )
 def test_what_cannot_be_asked_names_the_option_and_what_can(
     arguments: tuple[str, ...], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -51,6 +51,11 @@ def said(prompt: str, *texts: str | Text) -> Poster:
     return poster
 
 
+def test_an_accent_looks_the_same_however_it_is_written() -> None:
+    one, other = (asked(f"{café}, at night", "ORBIT") for café in ("un caf\u00e9", "un cafe\u0301"))
+    assert phrase(one) == phrase(other)
+
+
 def _texts(lengths: tuple[int, int]) -> st.SearchStrategy[str]:
     letters = st.text(f"{ALPHABET} ", min_size=lengths[0], max_size=lengths[1])
     return letters.filter(lambda text: text == " ".join(text.split()) and len(text) >= lengths[0])
