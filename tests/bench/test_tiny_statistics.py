@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.bench.tiny.shares import Interval, change, direction, ratio, share
+from inference.bench.statistics import Interval
+from tests.bench.tiny.shares import change, direction, ratio, share
 from tests.bench.tiny_ablations import Chosen, Seen, Table, choose
 
 

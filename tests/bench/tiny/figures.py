@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from inference.bench.statistics import Interval
 from inference.sd3.tiny.words import FACES, FIXED_PITCH, PROPORTIONAL, Poster
 from tests.bench.tiny import shares
 from tests.bench.tiny.journal import Read
 from tests.bench.tiny.pictures import CLEAN, GRID, GUIDANCES, STEPS, Setting, Which
-from tests.bench.tiny.shares import Interval
 
 Kind = tuple[str, Callable[[Poster], bool]]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inference.bench.statistics import ROUNDS
 from tests.bench.report import spread, table
 from tests.bench.tiny import shares, targets
 from tests.bench.tiny.figures import Move, Readings, Row
@@ -92,7 +93,7 @@ def _introduction(told: Told) -> str:
         f"{variant} (`{model}`)" for variant, model in told.models.items() if variant != "clean"
     )
     return INTRODUCTION.format(
-        command=told.command, models=models, dtype=told.dtype, device=told.device, rounds=shares.ROUNDS
+        command=told.command, models=models, dtype=told.dtype, device=told.device, rounds=ROUNDS
     )
 
 
@@ -116,8 +117,8 @@ def _rows(rows: Sequence[Row]) -> str:
         head,
         [
             (
-                row.title, str(row.count), str(row.exact), str(row.clean),
-                "" if row.ratio is None else str(row.ratio), f"{row.letters:.1%}",
+                row.title, str(row.count), f"{row.exact:.1%}", f"{row.clean:.1%}",
+                "" if row.ratio is None else f"{row.ratio:.1%}", f"{row.letters:.1%}",
             )
             for row in rows
         ],
@@ -150,7 +151,7 @@ def _grid(readings: Readings, sheet: str) -> Iterator[str]:
 def _cell(readings: Readings, setting: Setting) -> str:
     reads = readings.grid(setting)
     letters = sum(read.letters for read in reads) / len(reads)
-    return f"{shares.share([read.exact for read in reads])}, letters {letters:.1%}"
+    return f"{shares.share([read.exact for read in reads]):.1%}, letters {letters:.1%}"
 
 
 def _move(move: Move) -> tuple[str, str, str]:

@@ -31,7 +31,7 @@ def _legible(readings: Readings) -> list[Verdict]:
         Verdict(
             "held-out titles read exactly, of the share read in clean renderings",
             f">= {LEGIBLE:.0%}",
-            f"{row.ratio}: {row.exact.value:.1%} of {row.clean.value:.1%}, {row.count} posters",
+            f"{row.ratio:.1%}: {row.exact.value:.1%} of {row.clean.value:.1%}, {row.count} posters",
             row.ratio.value >= LEGIBLE,
         )
     ]
