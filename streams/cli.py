@@ -118,7 +118,7 @@ def explain(error: Exception) -> tuple[str, int]:
 def _set_up_logging(*, debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RateLimit("aiokafka"))
-    # Each dead letter tells its reason itself: a flood of them need not flood the log as well.
+    # Attempts that fail and resends that are dropped come in floods too.
     handler.addFilter(RateLimit("streams.runtime.work"))
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING,

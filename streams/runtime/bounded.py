@@ -1,4 +1,4 @@
-"""Waiting that ends, also for a library that does not listen to cancellation."""
+"""Waiting that ends, whatever a library makes of cancellation; and whose cancellation it was."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ async def within(seconds: float, work: Coroutine[Any, Any, object]) -> BaseExcep
     task.cancel()
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return TimeoutError(f"not done within {seconds:g} s")
+
+
+def cancelled_from_within() -> bool:
+    """Whether a CancelledError came from something that was waited for, and nobody cancelled this task."""
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()

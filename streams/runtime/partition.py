@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from streams.runtime.bounded import cancelled_from_within
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
 from streams.runtime.records import Record
@@ -136,7 +137,9 @@ class PartitionEpoch:
         """Starts what was fed, within what one transaction takes; True where some of it still waits."""
         made, now = 0, self._worker.now()
         unread: list[Opened[Any]] = []
-        while self._waiting and made < TRANSACTION_OUTPUTS and self._output_bytes < OUTPUT_BYTES:
+        while (
+            self._waiting and made + len(unread) < TRANSACTION_OUTPUTS and self._output_bytes < OUTPUT_BYTES
+        ):
             made += self._start_record(*self._waiting.popleft(), now, unread)
         # Together: code that runs for one record in a hundred has left the processor's caches each time.
         for opened in unread:
@@ -204,7 +207,7 @@ class PartitionEpoch:
                 self._finish(await self._worker.work(opened))
                 opened = self._queues.done(opened.order)
         except asyncio.CancelledError as error:
-            if not _from_within():
+            if not cancelled_from_within():
                 raise
             self._fail(error)
         except Exception as error:
@@ -234,7 +237,7 @@ class PartitionEpoch:
                 if self._tracker.unfinished == 0:
                     self._idle.set()
         except asyncio.CancelledError as error:
-            if not _from_within():
+            if not cancelled_from_within():
                 raise
             self._fail(error)
         except Exception as error:
@@ -316,9 +319,3 @@ class PartitionEpoch:
             if stubborn:
                 logger.warning("%s: %d records are still being worked on, in vain", self.tp, len(stubborn))
         await self._transactions.close()
-
-
-def _from_within() -> bool:
-    """Whether a CancelledError came from something that was waited for, and nobody cancelled this task."""
-    task = asyncio.current_task()
-    return task is not None and not task.cancelling()

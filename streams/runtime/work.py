@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple
 
 from schemas.faults import BadEvent
 from schemas.wire import decode
+from streams.runtime.bounded import cancelled_from_within
 from streams.runtime.clock import Clock
 from streams.runtime.deadletters import Keep, claim_checked, dead_letter, fits
 from streams.runtime.errors import Permanent, Retryable
@@ -181,8 +182,7 @@ class Worker(Generic[In]):
         try:
             return await self.stage.handle(event)
         except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if not cancelled_from_within():
                 raise
             # Something it waited for was cancelled, and not this record: left alone, it would vanish.
             raise RuntimeError("what the stage waited for was cancelled") from error

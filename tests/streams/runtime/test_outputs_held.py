@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from schemas.events import PromptEvent, PromptRef, Result
 from schemas.topics import RESULTS
@@ -70,6 +71,17 @@ async def test_one_feed_makes_no_more_outputs_than_one_transaction_takes_and_the
     assert stage.made == [f"{offset}" for offset in range(FED)]
     assert len(written.outputs) == FED * EACH
     assert not epoch.full
+
+
+async def test_one_feed_makes_no_more_dead_letters_than_one_transaction_takes_and_the_rest_waits() -> None:
+    stage, records = AtOnce(1), TRANSACTION_OUTPUTS + 500
+    epoch, written = await stage.fed(0)
+    poison = (replace(prompt_record(n, key=f"{n}", number="0"), value=b"?") for n in range(records))
+    epoch.feed(poison)
+    assert epoch.full, "more would be fetched for it"
+    await committed(epoch, written, records)
+    await epoch.release()
+    assert [output.topic for output in written.outputs] == ["dead-letters"] * records
 
 
 async def test_outputs_that_wait_for_a_commit_count_as_memory_until_they_are_committed() -> None:
