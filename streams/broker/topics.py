@@ -20,7 +20,8 @@ from streams.broker.errors import BrokerError
 SET_ON_TOPIC = 1
 # In a CreateTopics request: whatever default.replication.factor of the cluster says (KIP-464).
 CLUSTER_DEFAULT = -1
-VISIBLE_S = 15.0
+# Brokers on a busy disk have taken more than 15 s to open five topics.
+VISIBLE_S = 60.0
 POLL_S = 0.05
 
 Action = Literal["created", "changed", "unchanged", "conflict"]
@@ -268,21 +269,31 @@ async def _until_visible(
     admin: AIOKafkaAdminClient, prefix: str, min_insync: int | None, settled: Callable[[TopicState], bool]
 ) -> list[TopicState]:
     """Waits until the cluster itself shows what was asked: it answers before all its brokers know."""
-    late: list[str] = []
+    leaderless: list[str] = []
+    unsettled: list[str] = []
+    asked = 0
     try:
         async with asyncio.timeout(VISIBLE_S):
             while True:
                 led = await _led(admin)
                 states = await _states(admin, prefix, min_insync)
-                late = [state.name for state in states if state.name not in led or not settled(state)]
-                if not late:
+                asked += 1
+                leaderless = [state.name for state in states if state.name not in led]
+                unsettled = [state.name for state in states if not settled(state)]
+                if not leaderless and not unsettled:
                     return states
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         raise BrokerError(
-            f"after {VISIBLE_S:.0f} s no leader, or old settings, for {', '.join(late)}: "
-            "are enough brokers up for the replication?"
+            f"after {VISIBLE_S:.0f} s, asked {asked} times, the cluster shows "
+            f"{_listed('no leader', leaderless)}; "
+            f"{_listed('old settings', unsettled)}: "
+            "are enough brokers up for the replication, and are they answering?"
         ) from None
+
+
+def _listed(what: str, names: list[str]) -> str:
+    return f"{what} for {', '.join(names)}" if names else f"{what} nowhere"
 
 
 async def _led(admin: AIOKafkaAdminClient) -> set[str]:
