@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from inference.legibility.acceptance import DEFAULT, Acceptance
+
 LAYOUT_ENGINE = "layout"
 LOCAL_ENGINES = frozenset({"sd3.5_local", "sd3.5_medium"})
 SUCCESSION: Mapping[str, str] = {
@@ -25,9 +27,7 @@ SUCCESSION: Mapping[str, str] = {
 class Policy:
     """How bold a policy is with pictures and money.
 
-    accept_score: the least score that is accepted; every critical text must be exact besides.
-    accept_text: the least similarity of any one text: up to 20 characters no letter may be wrong, in a
-        paragraph a reader may slip.
+    accept: what is accepted; every critical text must be exact besides.
     near_miss: the least score at which another seed of a local engine is worth a try.
     rerolls: further seeds of a local engine for one final.
     hosted_attempts: hosted renders for one final, the first included.
@@ -39,8 +39,7 @@ class Policy:
 
     name: str
     version: str
-    accept_score: float = 0.85
-    accept_text: float = 0.95
+    accept: Acceptance = DEFAULT
     near_miss: float = 0.55
     composed_score: float = 0.6
     rerolls: int = 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from inference.legibility.acceptance import passes
 from schemas.events import Attempt, Legibility, Purpose, RenderJob, Status
 from streams.routing.policy import LAYOUT_ENGINE, LOCAL_ENGINES, Policy
 from streams.routing.table import is_dense, precise_engine
@@ -59,7 +60,7 @@ def _after_picture(
         return _after_construction(reading, policy)
     if any(text.verdict == "unreadable_by_reader" for text in reading.texts):
         return Verdict("person", "no reader covers every expected text", status="needs_review")
-    if passes(reading, policy):
+    if passes(reading, policy.accept):
         if policy.polish_winners and last.purpose in ("preview", "reroll") and last.engine in LOCAL_ENGINES:
             engine, why = precise_engine(job.spec.tags, job.spec.texts)
             if _affordable(engine, job, attempts, price):
@@ -83,17 +84,8 @@ def _after_construction(reading: Legibility, policy: Policy) -> Verdict:
     return Verdict("person", f"set in true type, yet {_scored(reading)}", status="needs_review")
 
 
-def passes(reading: Legibility, policy: Policy) -> bool:
-    return (
-        reading.score is not None
-        and reading.score >= policy.accept_score
-        and reading.critical_exact
-        and not _misread(reading, policy)
-    )
-
-
 def _misread(reading: Legibility, policy: Policy) -> list[str]:
-    return [text.text for text in reading.texts if text.similarity < policy.accept_text]
+    return [text.text for text in reading.texts if text.similarity < policy.accept.text]
 
 
 def _next_try(
@@ -170,7 +162,7 @@ def _after_no_picture(
 def _in_hand(attempts: Sequence[Attempt], policy: Policy) -> bool:
     """Whether the best picture so far would be accepted: a polish that fails takes nothing away."""
     best = best_attempt(attempts)
-    return best is not None and best.legibility is not None and passes(best.legibility, policy)
+    return best is not None and best.legibility is not None and passes(best.legibility, policy.accept)
 
 
 def _stop(
@@ -203,7 +195,7 @@ def _scored(reading: Legibility) -> str:
 
 def _shortfall(reading: Legibility, policy: Policy) -> str:
     faults = [_scored(reading)]
-    if (reading.score or 0.0) < policy.accept_score:
-        faults.append(f"below {policy.accept_score:g}")
+    if (reading.score or 0.0) < policy.accept.score:
+        faults.append(f"below {policy.accept.score:g}")
     faults += [f"{text!r} is misread" for text in _misread(reading, policy)]
     return ", ".join(faults)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
+from inference.legibility.acceptance import passes
 from inference.legibility.service import OcrService, ReaderFailed
 from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status
 from schemas.topics import RENDERS, RESULTS
 from streams.routing.policy import POLICIES, Policy
-from streams.routing.verdict import Verdict, best_attempt, decide_verdict, passes
+from streams.routing.verdict import Verdict, best_attempt, decide_verdict
 from streams.runtime.errors import Permanent, Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
 from streams.stages.draw import ListPrice
@@ -144,7 +145,7 @@ def _give_up(render: Render, error: Exception, deps: ScoreDeps) -> GivenUp:
     if (
         chosen is not None
         and chosen.legibility is not None
-        and passes(chosen.legibility, deps.policy_of(job))
+        and passes(chosen.legibility, deps.policy_of(job).accept)
     ):
         status = "accepted"
     final = result_of(job, attempts, chosen, status=status, reason=f"score: {error}")

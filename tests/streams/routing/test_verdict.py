@@ -71,7 +71,7 @@ def judge(*attempts: Attempt, policy: Policy = HYBRID, price: float = 0.0, **job
 
 
 def test_a_readable_picture_is_accepted() -> None:
-    verdict = judge(attempt("imagen4_ultra", HYBRID.accept_score))
+    verdict = judge(attempt("imagen4_ultra", HYBRID.accept.score))
     assert (verdict.action, verdict.status) == ("accept", "accepted")
 
 
