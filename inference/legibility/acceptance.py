@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from schemas.events import Legibility
+if TYPE_CHECKING:
+    # Policies are read when the command line starts, which waits for no event.
+    from schemas.events import Legibility
 
 
 @dataclass(frozen=True, slots=True)
