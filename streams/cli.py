@@ -28,6 +28,7 @@ VERBS: Mapping[str, str] = {
     "run": "Run the stages: all of them, or the ones named.",
     "send": "Check prompts and send them.",
     "results": "Read results, and save their pictures.",
+    "review": "Judge pictures on a local page, or compare people with the line.",
     "dead-letters": "List what could not be worked on, or show one.",
     "route": "Explain where a prompt would go, and why.",
     "generate": "Draw prompts here and now, without Kafka.",
