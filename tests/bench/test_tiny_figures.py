@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from torch import nn
 
+from inference.sd3.tiny.words import FIXED_PITCH, PROPORTIONAL
 from inference.typography.canvas import Pixels
 from tests.bench.tiny import curve, report, sheets, targets
 from tests.bench.tiny.figures import Readings
@@ -26,6 +28,8 @@ from tests.bench.tiny.pictures import (
     Picture,
     Setting,
     Variant,
+    Which,
+    poster,
     wanted,
 )
 from tests.bench.tiny.report import Told
@@ -35,14 +39,14 @@ MODELS: Mapping[Variant, str] = {"clean": "outlines", "base": "tiny@1", "distill
 
 
 def test_no_picture_is_made_twice_and_every_setting_has_the_same_seeds() -> None:
-    pictures = wanted(Counts(5, 3, 2), distilled=True)
-    assert len(pictures) == len({each.name for each in pictures}) == 3 * (5 + 3) + 2 * (len(GRID) - 1)
+    pictures = wanted(Counts(5, 4, 3, 2), distilled=True)
+    assert len(pictures) == len({each.name for each in pictures}) == 3 * (5 + 4 + 3) + 2 * (len(GRID) - 1)
     assert len({each.drawing.seed for each in pictures if each.index == 1}) == 1
     assert all(bool(each.poster.second) == (each.which == "second") for each in pictures)
 
 
 def test_more_posters_keep_the_first_ones() -> None:
-    few, many = (wanted(Counts(count, 0, 0), distilled=False) for count in (3, 9))
+    few, many = (wanted(Counts(count, 0, 0, 0), distilled=False) for count in (3, 9))
     assert {each.poster for each in few} < {each.poster for each in many}
 
 
@@ -128,9 +132,10 @@ def readings(good: Mapping[Setting, float], count: int = 20) -> Readings:
 
 
 def _reads(good: Mapping[Setting, float], count: int) -> Iterable[Read]:
+    sets: tuple[Which, ...] = ("title", "proportional")
     for setting, portion in good.items():
-        for index in range(count):
-            picture = Picture("title", index, setting)
+        for which, index in itertools.product(sets, range(count)):
+            picture = Picture(which, index, setting)
             title = picture.poster.title.casefold()
             yield Read(picture, title if index < portion * count else title[:-1] + "#", "")
 
@@ -144,13 +149,18 @@ RISING = {
 
 def test_kinds_are_counted_apart_and_beside_the_clean_ones() -> None:
     rows = {row.title: row for row in readings({CLEAN: 1.0, ASKED: 0.5}).rows(ASKED)}
-    whole = rows["all"]
+    whole = rows["fixed pitch"]
     assert (whole.count, whole.exact.value, whole.clean.value) == (20, 0.5, 1.0)
     assert whole.ratio is not None
     assert whole.ratio.value == 0.5
-    assert rows["fixed pitch"].count + rows["proportional"].count == 20
-    assert sum(row.count for title, row in rows.items() if title.startswith("`")) == 20
-    assert sum(row.count for title, row in rows.items() if title.endswith("characters")) == 20
+    assert rows["proportional"].count == 20
+    assert sum(row.count for title, row in rows.items() if title.startswith("`")) == 40
+    assert sum(row.count for title, row in rows.items() if title[0].isdigit()) == 20
+
+
+def test_the_asked_share_is_of_titles_on_a_fixed_pitch_alone() -> None:
+    assert {poster("title", place).face for place in range(200)} == set(FIXED_PITCH)
+    assert {poster("proportional", place).face for place in range(200)} == set(PROPORTIONAL)
 
 
 def test_a_second_line_counts_apart_from_its_title() -> None:
@@ -205,7 +215,7 @@ def test_the_page_keeps_its_other_sections(tmp_path: Path) -> None:
     assert text.endswith("\n\n## After\n\nkept too\n")
     assert "\nold\n" not in text and "### Old" not in text
     assert "](tiny-posters.jpg)" in text and "](tiny-steps.jpg)" not in text
-    assert "| all | 20 | 100.0% (83.9% to 100.0%) |" in text
+    assert "| fixed pitch | 20 | 100.0% (83.9% to 100.0%) |" in text
     assert "| 4 | 25.0% (11.2% to 46.9%), letters " in text
     assert (
         "| base, 8 steps, guidance 3 | 2 | 1.50 (1.50 to 1.50) | 2.25 (2.25 to 2.25) | 100 ms | 1200 ms |"
@@ -219,7 +229,7 @@ def test_a_page_of_nothing_but_speed_can_be_written(tmp_path: Path) -> None:
 
 
 def test_sheets_are_small_and_show_what_there_is(tmp_path: Path, reads: list[int]) -> None:
-    pictures = wanted(Counts(8, 0, 8), distilled=True)
+    pictures = wanted(Counts(8, 8, 0, 8), distilled=True)
     journal = Journal.open(tmp_path, MODELS, pictures)
     assert sheets.posters(journal) == b""
 

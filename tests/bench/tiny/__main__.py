@@ -69,7 +69,10 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--curve", type=Path, default=Path("out/tiny/curve.jsonl"), help="training's probes")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--posters", type=int, default=usual.titles, help="with a title alone")
+    parser.add_argument("--posters", type=int, default=usual.titles, help="with a title on a fixed pitch")
+    parser.add_argument(
+        "--proportional", type=int, default=usual.proportional, help="with one by its own widths"
+    )
     parser.add_argument("--seconds", type=int, default=usual.seconds, help="posters with a second line")
     parser.add_argument("--grid", type=int, default=usual.grid, help="posters at all steps and guidances")
     options = parser.parse_args(argv)
@@ -79,7 +82,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _counts(options: argparse.Namespace) -> Counts:
-    return Counts(options.posters, options.seconds, options.grid)
+    return Counts(options.posters, options.proportional, options.seconds, options.grid)
 
 
 def _write(page: Path, probes: Path, journal: Journal) -> None:

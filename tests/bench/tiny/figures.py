@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from inference.bench.statistics import Interval
-from inference.sd3.tiny.words import FACES, FIXED_PITCH, PROPORTIONAL, Poster
+from inference.sd3.tiny.words import FACES, FIXED_PITCH, Poster
 from tests.bench.tiny import shares
 from tests.bench.tiny.journal import Read
 from tests.bench.tiny.pictures import CLEAN, GRID, GUIDANCES, STEPS, Setting, Which
 
-Kind = tuple[str, Callable[[Poster], bool]]
+Kind = tuple[str, Which, Callable[[Poster], bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,14 @@ class Readings:
         return Row(title, len(ours), shares.share(hits), shares.share(theirs), ratio, letters)
 
     def rows(self, setting: Setting) -> list[Row]:
-        """All titles, then by kind of pitch, typeface and length."""
+        """Titles on a fixed pitch, those by their own widths, each typeface, then fixed ones by length."""
         kinds: list[Kind] = [
-            ("all", lambda _: True),
-            ("fixed pitch", lambda poster: poster.face in FIXED_PITCH),
-            ("proportional", lambda poster: poster.face in PROPORTIONAL),
-            *((f"`{face}`", _has_face(face)) for face in FACES),
-            *((f"{length} characters", _has_length(length)) for length in range(3, 9)),
+            ("fixed pitch", "title", lambda _: True),
+            ("proportional", "proportional", lambda _: True),
+            *((f"`{face}`", _set_of(face), _has_face(face)) for face in FACES),
+            *((f"{length} characters, fixed pitch", "title", _has_length(length)) for length in range(3, 9)),
         ]
-        found = (self.row(title, setting, keep=keep) for title, keep in kinds)
+        found = (self.row(title, setting, which, keep=keep) for title, which, keep in kinds)
         return [row for row in found if row is not None]
 
     def second_rows(self, setting: Setting) -> list[Row]:
@@ -142,6 +141,10 @@ class Readings:
             for steps, guidance in settings
         ]
         return [statistics.fmean(each) for each in zip(*columns, strict=True)]
+
+
+def _set_of(face: str) -> Which:
+    return "title" if face in FIXED_PITCH else "proportional"
 
 
 def _has_face(face: str) -> Callable[[Poster], bool]:

@@ -11,13 +11,14 @@ import numpy as np
 
 from inference.sd3.base import Drawing
 from inference.sd3.tiny.drawing import SIDE
-from inference.sd3.tiny.words import Poster, draw_held_out
+from inference.sd3.tiny.words import FIXED_PITCH, PROPORTIONAL, Poster, draw_held_out
 
 POSTERS_SEED = 500_001
 FIRST_SEED = 1_000
 STEPS = (4, 8, 16, 28)
 GUIDANCES = (1.0, 3.0, 5.0)
-Which = Literal["title", "second"]
+# A title alone, set on a fixed pitch or by its own widths, and posters with a second line in any typeface.
+Which = Literal["title", "proportional", "second"]
 Variant = Literal["base", "distilled", "clean"]
 
 
@@ -48,11 +49,12 @@ GRID = tuple(Setting("base", steps, guidance) for guidance in GUIDANCES for step
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many posters: with a title alone, with a second line, and of the first those in the grid."""
+    """How many posters of each set, and how many of the titles are in the grid."""
 
     titles: int = 200
-    seconds: int = 100
-    grid: int = 60
+    proportional: int = 100
+    seconds: int = 60
+    grid: int = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,11 @@ def wanted(counts: Counts, *, distilled: bool) -> list[Picture]:
     """All pictures of a measurement, cheap settings first, so that a fault shows early."""
     grid = min(counts.grid, counts.titles)
     settings = [CLEAN, *([DISTILLED] if distilled else []), ASKED]
-    found = [*_set("title", counts.titles, settings), *_set("second", counts.seconds, settings)]
+    found = [
+        *_set("title", counts.titles, settings),
+        *_set("proportional", counts.proportional, settings),
+        *_set("second", counts.seconds, settings),
+    ]
     found += _set("title", grid, GRID)
     return sorted(dict.fromkeys(found), key=lambda each: each.setting.rows)
 
@@ -102,7 +108,11 @@ def _set(which: Which, count: int, settings: Sequence[Setting]) -> Iterator[Pict
     return (Picture(which, index, setting) for setting in settings for index in range(count))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _posters(which: Which) -> tuple[Poster, ...]:
     rng = np.random.default_rng((POSTERS_SEED, which == "second"))
-    return tuple(draw_held_out(rng, 700, second_share=float(which == "second")))
+    drawn = draw_held_out(rng, 700, second_share=float(which == "second"))
+    if which == "second":
+        return tuple(drawn)
+    faces = FIXED_PITCH if which == "title" else PROPORTIONAL
+    return tuple(poster for poster in drawn if poster.face in faces)

@@ -29,7 +29,7 @@ def _legible(readings: Readings) -> list[Verdict]:
         return []
     return [
         Verdict(
-            "held-out titles read exactly, of the share read in clean renderings",
+            "held-out titles on a fixed pitch read exactly, of the share read in clean renderings",
             f">= {LEGIBLE:.0%}",
             f"{row.ratio:.1%}: {row.exact.value:.1%} of {row.clean.value:.1%}, {row.count} posters",
             row.ratio.value >= LEGIBLE,
