@@ -48,6 +48,8 @@ class Subject:
             None if event.guidance is None else float(event.guidance),
             event.locale,
             event.tags,
+            # What a policy routes by, and stops for.
+            [event.fast_preview, event.requires_typography_precision, event.confidence, event.budget_usd],
         )
         return cls(event.id, shaped, script_of(text.text for text in event.texts), len(event.texts))
 

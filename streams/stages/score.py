@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
 from inference.legibility.acceptance import passes
-from inference.legibility.service import OcrService, ReaderFailed
-from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status
+from inference.legibility.service import ReaderFailed
+from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status, Text
 from schemas.topics import RENDERS, RESULTS
 from streams.routing.policy import POLICIES, Policy
 from streams.routing.verdict import Verdict, best_attempt, decide_verdict
@@ -26,9 +27,17 @@ from streams.stages.finals import (
 from streams.stages.route import job_topic
 
 
+class Judge(Protocol):
+    """What the stage asks of the OCR service."""
+
+    async def judge(
+        self, png: bytes, texts: Sequence[Text], *, by_construction: bool = False
+    ) -> Legibility: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreDeps:
-    ocr: OcrService
+    ocr: Judge
     store: AssetStore
     price: ListPrice
     policy_of: Callable[[RenderJob], Policy]

@@ -1,0 +1,187 @@
+"""The engines, the store and the readers of one bench, opened together and closed together."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.assets import AssetStore
+from inference.bench.contestant import Contestant, NotAtHand
+from inference.bench.engine import EngineContestant, Studio
+from inference.bench.journal import Stamp
+from inference.bench.machine import described
+from inference.engines.registry import (
+    USD_PER_CPU_HOUR,
+    USD_PER_GPU_HOUR,
+    Engines,
+    Registry,
+    UnknownEngine,
+    load_registry,
+)
+from inference.legibility.acceptance import DEFAULT
+from inference.legibility.readers import available_readers, reader_entry
+from inference.legibility.score import SCORE_VERSION
+from inference.legibility.service import OcrService
+from inference.render import RenderService
+from inference.sd3.base import CheckpointError
+
+if TYPE_CHECKING:
+    from inference.engines.local_sd3 import LocalModels
+    from inference.sd3.process import Watch
+
+Models = Callable[["Registry", "Watch | None"], "LocalModels"]
+
+POLICY = "policy:"
+BOTH = "both"
+READERS: Mapping[str, tuple[str, ...]] = {BOTH: ("rapidocr", "easyocr")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """How this machine is set up; addresses are empty where there is none, dollars are per hour of ours."""
+
+    assets: str | Path
+    models: Models
+    emulator_url: str = ""
+    render_url: str = ""
+    usd_per_gpu_hour: float = USD_PER_GPU_HOUR
+    usd_per_cpu_hour: float = USD_PER_CPU_HOUR
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A studio with what stands behind it; nothing in it is loaded yet."""
+
+    studio: Studio
+    registry: Registry
+    models: LocalModels
+    house: House
+    ocr: OcrService
+
+    async def read(self) -> Stamp:
+        """Loads the readers, which takes seconds; what is wrong with the engines is better said before.
+
+        Raises:
+            ReaderFailed: one could not be loaded.
+        """
+        await self.ocr.start()
+        return Stamp(
+            score_version=SCORE_VERSION,
+            readers=tuple(sorted(self.ocr.coverage)),
+            machine=described(),
+            accept=dataclasses.asdict(DEFAULT),
+            usd_per_hour={"gpu": self.house.usd_per_gpu_hour, "cpu": self.house.usd_per_cpu_hour},
+        )
+
+
+# What makes a contestant of a policy's name, where policies are known.
+Policies = Callable[[str, Room], Contestant]
+
+
+@contextlib.asynccontextmanager
+async def open_room(
+    house: House, readers: Sequence[str], *, watch: Watch | None = None
+) -> AsyncIterator[Room]:
+    """`watch` is told, from another thread, how far the local models are.
+
+    Raises:
+        NotAtHand: the asset store cannot be opened.
+    """
+    registry = load_registry()
+    models = house.models(registry, watch)
+    engines = Engines(
+        registry,
+        today=lambda: dt.datetime.now(dt.UTC).date(),
+        emulator_url=house.emulator_url or None,
+        render_url=house.render_url or None,
+        usd_per_cpu_hour=house.usd_per_cpu_hour,
+        usd_per_gpu_hour=house.usd_per_gpu_hour,
+        environ=house.environ,
+        local=models,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(engines.aclose)
+        store = _opened(house.assets)
+        ocr = OcrService(readers)
+        stack.push_async_callback(ocr.aclose)
+        service = RenderService(engines, store, no_cache=True)
+        studio = Studio(engines, service, store, ocr, environ=house.environ)
+        yield Room(studio, registry, models, house, ocr)
+
+
+def known_readers(named: str) -> tuple[str, ...]:
+    """The readers of `--reader`: names separated by commas, or "both".
+
+    Raises:
+        NotAtHand: one is unknown or not installed; the text says how to get it.
+    """
+    names = READERS.get(named) or tuple(name.strip() for name in named.split(","))
+    available = available_readers()
+    for name in names:
+        try:
+            entry = reader_entry(name)
+        except ValueError as error:
+            raise NotAtHand(f"--reader: {error}, or {BOTH}") from error
+        if not available[name][0]:
+            raise NotAtHand(f"--reader: {name!r} is not installed here; {entry.get}, or name another")
+    return names
+
+
+def known_models(named: str, policies: Sequence[str]) -> tuple[str, ...]:
+    """The contestants of `--models`, aliases replaced by the engines' own names; `policies` are those known.
+
+    Raises:
+        NotAtHand: one is unknown; the text lists those there are.
+    """
+    registry = load_registry()
+    return tuple(_known(name.strip(), registry, policies) for name in named.split(","))
+
+
+def contestants(names: Sequence[str], room: Room, policies: Policies | None) -> tuple[Contestant, ...]:
+    """Raises:
+    NotAtHand: an engine does not draw here, or a local model was named that cannot; the text says why.
+    """
+    _check_models(names, room)
+    return tuple(
+        policies(name.removeprefix(POLICY), room)
+        if policies and name.startswith(POLICY)
+        else EngineContestant(name, room.studio)
+        for name in names
+    )
+
+
+def _check_models(names: Sequence[str], room: Room) -> None:
+    """A setting that names no model must not be made up for by the emulator in silence."""
+    for engine in room.models.names:
+        if engine in names or any(name.startswith(POLICY) for name in names):
+            try:
+                room.models.chosen(engine)
+            except CheckpointError as error:
+                raise NotAtHand(f"{engine}: {error}") from error
+
+
+def _known(name: str, registry: Registry, policies: Sequence[str]) -> str:
+    if name.startswith(POLICY):
+        if name.removeprefix(POLICY) in policies:
+            return name
+        known = ", ".join(POLICY + each for each in policies)
+        fix = f"known: {known}" if known else "policies are compared by `glyphstream bench`"
+        raise NotAtHand(f"--models: policy: unknown {name.removeprefix(POLICY)!r}; {fix}")
+    try:
+        return registry.get(name).name
+    except UnknownEngine as error:
+        raise NotAtHand(f"--models: {error}") from error
+
+
+def _opened(assets: str | Path) -> AssetStore:
+    try:
+        return AssetStore.open(assets)
+    except ValueError as error:
+        raise NotAtHand(f"{error} (--assets, --out)") from error
