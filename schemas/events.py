@@ -122,7 +122,7 @@ TextVerdict = Literal["read", "missed", "unreadable_by_reader"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextReading:
-    """What the readers made of one expected text."""
+    """What the readers made of one expected text. `look` names a further look, where the first missed it."""
 
     text: str
     verdict: TextVerdict
@@ -130,6 +130,18 @@ class TextReading:
     similarity: Share = 0.0
     exact: bool = False
     critical: bool = False
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeReading:
+    """The score of the picture as it is delivered: scaled to `size` ("320px", "2x") and looked at once."""
+
+    size: str
+    score: Share | None
+    recall: Share | None
+    precision: Share | None
+    critical_exact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +157,11 @@ class Legibility:
     readers: tuple[str, ...] = ()
     version: str = ""
     by_construction: bool = False
+    looks: Annotated[
+        tuple[str, ...], Meta(description="further looks that low recall called for, in order")
+    ] = ()
+    cropped: Annotated[tuple[str, ...], Meta(description="texts that the picture's edge cuts")] = ()
+    sizes: Annotated[tuple[SizeReading, ...], Meta(description="at delivery sizes, where asked for")] = ()
 
 
 Outcome = Literal["rendered", "refused", "failed", "expired", "cancelled"]

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
+
+from PIL import Image
+
+Side: TypeAlias = Literal["left", "top", "right", "bottom"]
+Corners: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line as read. `box` is its four corners in pixels, clockwise from the top left."""
+    """One line as read. `box` is its four corners in pixels, clockwise from the top left.
+
+    `near` are the edges of the picture that the box comes close to, `cut` those its letters run through;
+    both are empty until `edges.marked` has looked.
+    """
 
     text: str
     confidence: float
-    box: tuple[tuple[float, float], ...]
+    box: Corners
     reader: str = ""
+    near: tuple[Side, ...] = ()
+    cut: tuple[Side, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a reader saw: the lines it read, and those it holds for text but doubts too much to read."""
+
+    lines: tuple[Line, ...]
+    doubtful: tuple[Line, ...] = ()
 
 
 class Reader(Protocol):
@@ -25,10 +44,6 @@ class Reader(Protocol):
         """Every character this reader can output, from its own model's metadata."""
         ...
 
-    def read(self, png: bytes) -> tuple[Line, ...]:
-        """The lines of one picture.
-
-        Raises:
-            ValueError: the bytes are no picture.
-        """
+    def look(self, picture: Image.Image, *, zoom: float = 1.0) -> Seen:
+        """What stands in an RGB picture that is enlarged `zoom` times first; boxes are in its own pixels."""
         ...

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 State: TypeAlias = tuple[int, int, int]
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Pattern:
     """Edit distance from one text to every prefix of another, a character at a time.
 
     Myers, "A fast bit-vector algorithm for approximate string matching" (1999), in the form of Hyyrö
-    (2003) for whole strings; Python's integers serve as words of any width.
+    (2003) for whole strings; Python's integers serve as words of any width. `alike` holds for a character
+    of this text those of the other that count as equal to it.
     """
 
     __slots__ = ("_full", "_last", "_where", "length")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, alike: Mapping[str, str] = _NONE) -> None:
         self.length = len(text)
         self._full = (1 << len(text)) - 1
         self._last = 1 << max(len(text) - 1, 0)
         self._where: dict[str, int] = {}
         for place, character in enumerate(text):
-            self._where[character] = self._where.get(character, 0) | 1 << place
+            for equal in character + alike.get(character, ""):
+                self._where[equal] = self._where.get(equal, 0) | 1 << place
 
     def start(self) -> State:
         """The state before the first character; its last entry is the distance."""

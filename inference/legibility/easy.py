@@ -23,9 +23,10 @@ from types import MappingProxyType, ModuleType
 from typing import Final
 
 import numpy as np
+from PIL import Image
 
-from inference.legibility.base import Line
-from inference.legibility.pixels import decode
+from inference.legibility.base import Line, Seen
+from inference.legibility.pixels import decode, enlarged
 from inference.legibility.weights import WeightsRefused, verify
 
 SHA256: Final = MappingProxyType(
@@ -83,19 +84,30 @@ class EasyReader:
         return self._characters
 
     def read(self, png: bytes) -> tuple[Line, ...]:
-        picture = decode(png)
+        """The lines of one picture, looked at once.
+
+        Raises:
+            ValueError: the bytes are no picture.
+        """
+        return self.look(decode(png)).lines
+
+    def look(self, picture: Image.Image, *, zoom: float = 1.0) -> Seen:
+        shown, factor = enlarged(picture, zoom)
         horizontal, free = self._reader.detect(
-            np.asarray(picture), min_size=_MIN_SIDE, canvas_size=_CANVAS, reformat=False
+            np.asarray(shown), min_size=_MIN_SIDE, canvas_size=_CANVAS, reformat=False
         )
-        found = self._reader.recognize(
-            np.asarray(picture.convert("L")), horizontal[0], free[0], reformat=False
-        )
+        found = self._reader.recognize(np.asarray(shown.convert("L")), horizontal[0], free[0], reformat=False)
         lines = [
-            Line(text, float(confidence), tuple((float(x), float(y)) for x, y in box), self.name)
+            Line(
+                text,
+                float(confidence),
+                tuple((float(x) / factor, float(y) / factor) for x, y in box),
+                self.name,
+            )
             for box, text, confidence in found
             if text.strip()
         ]
-        return _in_reading_order(lines)
+        return Seen(_in_reading_order(lines))
 
 
 def _in_reading_order(lines: list[Line]) -> tuple[Line, ...]:

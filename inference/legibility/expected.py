@@ -12,7 +12,7 @@ import regex
 
 from schemas.events import Role, Text
 
-PARSER_VERSION: Final = "quotes-1"
+PARSER_VERSION: Final = "quotes-2"
 
 MAX_TEXTS: Final = 40
 MAX_CHARACTERS: Final = 500
@@ -35,6 +35,7 @@ _PAIRS: Final[dict[str, str]] = {
     "﹁": "﹂",
     "﹃": "﹄",
     "〝": "〟〞",
+    "❝": "❞",
     "`": "`",
     "'": "'",
     "‘": "’",
@@ -92,7 +93,8 @@ _ROLE: Final = tuple(
 _BY_POSITION: Final[tuple[Role, ...]] = ("headline", "subtitle")
 
 _KEYWORD_LINE: Final = regex.compile(
-    r"(?:^|[\n;.])\s*(?:title|headline|heading|text|caption|sub-?title|slogan|tag-?line)\s*[:=]\s*(?P<said>[^\n;,]+)",
+    r"(?:(?:^|[\n;.])\s*(?:title|headline|heading|text|caption|sub-?title|slogan|tag-?line)"
+    r"|\b(?:saying|says|reads|reading))\s*[:=]\s*(?P<said>[^\n;,]+)",
     regex.IGNORECASE,
 )
 # Possessive, so that a long run of capitals costs linear time.

@@ -9,6 +9,7 @@ like Latin ones are folded in both, because a reader prints the one its alphabet
 from __future__ import annotations
 
 import unicodedata
+import zlib
 from collections.abc import Set
 from functools import lru_cache
 from typing import Final
@@ -29,6 +30,9 @@ _ONE_INK: Final = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTY
 _SPACE: Final = regex.compile(r"[\s\p{Z}\p{Cf}\p{Cc}]+")
 # A comma before three digits groups thousands; any other ends the number.
 _NUMBER: Final = regex.compile(r"\d+(?:,\d{3}(?!\d))*(?:[.:/'\-]\d+)*|[\p{Sc}%‰]")
+_GRAPHEME: Final = regex.compile(r"\X")
+# Characters of each private plane (15 and 16), without the two that are none.
+_PLANE: Final = 0xFFFE
 _MUST_BE_KNOWN: Final = regex.compile(r"[\p{L}\p{M}\p{N}\p{Sc}%‰]")
 
 
@@ -41,9 +45,37 @@ def strict(text: str) -> str:
 @lru_cache(maxsize=4096)
 def tolerant(text: str) -> str:
     """NFKC, full case folding, quotes, dashes and one-ink letters folded, no spaces."""
-    # Folded as capitals: Ν and N are one ink, their small forms ν and n are not.
-    folded = unicodedata.normalize("NFKC", text).casefold().upper().translate(_ONE_INK).casefold()
+    # Folded as capitals: Ν and N are one ink, their small forms ν and n are not. İ is a capital i (status T
+    # of Unicode's CaseFolding.txt); without Turkish in mind casefold would give it a mark of its own.
+    folded = (
+        unicodedata.normalize("NFKC", text)
+        .replace("İ", "i")
+        .casefold()
+        .upper()
+        .translate(_ONE_INK)
+        .casefold()
+    )
     return strict(unicodedata.normalize("NFKC", folded))
+
+
+@lru_cache(maxsize=4096)
+def units(text: str) -> str:
+    """The tolerant form with one character for each grapheme (Unicode's UAX 29), for lengths and edits.
+
+    A grapheme of several code points, such as a Thai consonant with its vowel and tone, becomes a private
+    character by its checksum: two of them meet by chance once in 130,000.
+    """
+    folded = tolerant(text)
+    if folded.isascii():
+        return folded
+    return str(_GRAPHEME.sub(lambda match: _unit(match[0]), folded))
+
+
+def _unit(grapheme: str) -> str:
+    if len(grapheme) == 1:
+        return grapheme
+    place = zlib.crc32(grapheme.encode()) % (2 * _PLANE)
+    return chr(0xF0000 + place if place < _PLANE else 0x100000 + place - _PLANE)
 
 
 def numbers(text: str) -> tuple[str, ...]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
 from inference.legibility.base import Line
-from inference.legibility.folding import strict, tolerant
+from inference.legibility.folding import strict, units
 
-# Scripts that put no spaces between words are cut by character, so that a text can end inside a run.
-_TOKEN: Final = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}]ー?|[^\s\p{Han}\p{Hiragana}\p{Katakana}]+")
+# Scripts that put no spaces between words are cut by grapheme, so that a text can end inside a run.
+_SPACELESS: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_TOKEN: Final = regex.compile(rf"(?=[{_SPACELESS}])\Xー?|[^\s{_SPACELESS}]+")
 _SAME_ROW: Final = 0.5
 _SAME_SEGMENT: Final = 1.5
 _LEADING: Final = 1.2
@@ -22,13 +23,14 @@ _LEADING: Final = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`folded` and `raw` are the tolerant and the strict form of `text`."""
+    """`folded` are the units, `raw` the strict form of `text`; `line` is its line's place."""
 
     text: str
     folded: str
     raw: str
     confidence: float
     spaced: bool
+    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ class _Box:
         return (self.top + self.bottom) / 2
 
 
+_Placed: TypeAlias = tuple[int, _Box]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """`segments` and `rows` hold indices into `words`; `after[i]` says what may continue segment i."""
@@ -57,7 +62,7 @@ class Page:
     after: tuple[tuple[int, ...], ...]
 
     def folded(self, words: Sequence[int]) -> str:
-        """The words in tolerant form."""
+        """The words as units, a character each grapheme."""
         return "".join(self.words[i].folded for i in words)
 
     def text(self, words: Sequence[int]) -> str:
@@ -70,7 +75,7 @@ class Page:
 
 def lay_out(lines: Sequence[Line]) -> Page:
     """Lines of one reader as a page. A line without a box stands in a row of its own, in the order given."""
-    boxed = [(line, _bounds(line, index)) for index, line in enumerate(lines) if line.text.strip()]
+    boxed = [(index, _bounds(line, index)) for index, line in enumerate(lines) if line.text.strip()]
     words: list[Word] = []
     rows: list[tuple[int, ...]] = []
     segments: list[tuple[int, ...]] = []
@@ -79,7 +84,7 @@ def lay_out(lines: Sequence[Line]) -> Page:
         first = len(words)
         for segment in _segments(row):
             start = len(words)
-            words += [word for line, _ in segment for word in _words(line)]
+            words += [word for index, _ in segment for word in _words(lines[index], index)]
             segments.append(tuple(range(start, len(words))))
             boxes.append(_around([box for _, box in segment]))
         rows.append(tuple(range(first, len(words))))
@@ -102,9 +107,9 @@ def _around(boxes: Sequence[_Box]) -> _Box:
     )
 
 
-def _rows(boxed: Sequence[tuple[Line, _Box]]) -> list[list[tuple[Line, _Box]]]:
+def _rows(boxed: Sequence[_Placed]) -> list[list[_Placed]]:
     """Boxes whose middles lie within half the smaller height of the row's last box share the row."""
-    rows: list[list[tuple[Line, _Box]]] = []
+    rows: list[list[_Placed]] = []
     for entry in sorted(boxed, key=lambda entry: (entry[1].middle, entry[1].left)):
         box = entry[1]
         last = rows[-1][-1][1] if rows else None
@@ -115,7 +120,7 @@ def _rows(boxed: Sequence[tuple[Line, _Box]]) -> list[list[tuple[Line, _Box]]]:
     return [sorted(row, key=lambda entry: entry[1].left) for row in rows]
 
 
-def _segments(row: Sequence[tuple[Line, _Box]]) -> Iterator[list[tuple[Line, _Box]]]:
+def _segments(row: Sequence[_Placed]) -> Iterator[list[_Placed]]:
     segment = [row[0]]
     for entry in row[1:]:
         last, box = segment[-1][1], entry[1]
@@ -127,12 +132,12 @@ def _segments(row: Sequence[tuple[Line, _Box]]) -> Iterator[list[tuple[Line, _Bo
     yield segment
 
 
-def _words(line: Line) -> Iterator[Word]:
+def _words(line: Line, index: int) -> Iterator[Word]:
     for match in _TOKEN.finditer(line.text):
         text, before = match[0], line.text[: match.start()]
-        folded, raw = tolerant(text), strict(text)
+        folded, raw = units(text), strict(text)
         if folded:
-            yield Word(text, folded, raw, line.confidence, not before or before[-1].isspace())
+            yield Word(text, folded, raw, line.confidence, not before or before[-1].isspace(), index)
 
 
 def _after(boxes: Sequence[_Box]) -> Iterator[tuple[int, ...]]:

@@ -8,6 +8,8 @@ from typing import Final
 from PIL import Image, UnidentifiedImageError
 
 MAX_PIXELS: Final = 40_000_000
+# Readers take pictures of any size in at about so many pixels: what is enlarged beyond, they shrink again.
+MAX_ENLARGED: Final = 2_000
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 
 
@@ -35,3 +37,12 @@ def decode(data: bytes) -> Image.Image:
         ) from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"picture: {len(data)} bytes do not decode ({error}): send it whole") from error
+
+
+def enlarged(picture: Image.Image, zoom: float) -> tuple[Image.Image, float]:
+    """The picture `zoom` times as large, with no side grown beyond MAX_ENLARGED, and how much it was."""
+    factor = min(zoom, MAX_ENLARGED / max(picture.size))
+    if factor <= 1:
+        return picture, 1.0
+    size = (round(picture.width * factor), round(picture.height * factor))
+    return picture.resize(size, Image.Resampling.BICUBIC), factor

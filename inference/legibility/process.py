@@ -19,8 +19,10 @@ from typing import Final
 import msgspec
 
 from inference.legibility.base import Line, Reader
+from inference.legibility.delivery import size_named
+from inference.legibility.looking import ReaderError, judge, look
+from inference.legibility.pixels import decode
 from inference.legibility.readers import reader_entry
-from inference.legibility.score import score
 from schemas.events import Legibility, Text
 
 _REAP_S: Final = 1.0
@@ -43,6 +45,7 @@ class _Question(msgspec.Struct, frozen=True):
 
     texts: tuple[Text, ...] | None = None
     by_construction: bool = False
+    sizes: tuple[str, ...] = ()
 
 
 class _Ready(msgspec.Struct, tag=True, frozen=True):
@@ -107,13 +110,16 @@ class ReaderProcess:
             return answer.lines
         raise ReadError(f"unexpected answer {answer!r}")
 
-    def judge(self, png: bytes, texts: Sequence[Text], *, by_construction: bool = False) -> Legibility:
-        """How well the texts can be read in it, scored in the process.
+    def judge(
+        self, png: bytes, texts: Sequence[Text], *, by_construction: bool = False, sizes: Sequence[str] = ()
+    ) -> Legibility:
+        """How well the texts can be read in it, and at each of the delivery sizes, scored in the process.
 
         Raises:
-            ValueError: the bytes are no picture, or a text breaks the schema. ReadError, ProcessDied.
+            ValueError: the bytes are no picture, a text breaks the schema or a size is none.
+            ReadError, ProcessDied.
         """
-        answer = self._asked(_Question(tuple(texts), by_construction), png)
+        answer = self._asked(_Question(tuple(texts), by_construction, tuple(sizes)), png)
         if isinstance(answer, _Judged):
             return answer.legibility
         raise ReadError(f"unexpected answer {answer!r}")
@@ -186,28 +192,22 @@ def _serve(pipe: Connection, names: Sequence[str], threads: int) -> None:
 def _respond(readers: Sequence[Reader], question: bytes, png: bytes) -> _Answer:
     try:
         asked = _QUESTIONS.decode(question)
+        sizes = [size_named(name) for name in asked.sizes]
+        picture = decode(png)
     except msgspec.ValidationError as error:
         return _Failure(f"texts: {error}", refused=True)
-    answer = _read(readers, png)
-    if asked.texts is None or not isinstance(answer, _Readings):
-        return answer
-    coverage = {reader.name: reader.characters() for reader in readers}
+    except ValueError as error:
+        return _Failure(str(error), refused=True)
     try:
-        return _Judged(score(asked.texts, answer.lines, coverage, by_construction=asked.by_construction))
+        if asked.texts is None:
+            return _Readings({name: seen.lines for name, seen in look(readers, picture).items()})
+        return _Judged(
+            judge(readers, picture, asked.texts, by_construction=asked.by_construction, sizes=sizes)
+        )
+    except ReaderError as error:
+        return _Failure(str(error))
     except Exception as error:
         return _Failure(f"scoring: {type(error).__name__}: {error}")
-
-
-def _read(readers: Sequence[Reader], png: bytes) -> _Answer:
-    lines: dict[str, tuple[Line, ...]] = {}
-    for reader in readers:
-        try:
-            lines[reader.name] = reader.read(png)
-        except ValueError as error:
-            return _Failure(str(error), refused=True)
-        except Exception as error:
-            return _Failure(f"{reader.name}: {type(error).__name__}: {error}")
-    return _Readings(lines)
 
 
 def _die_with_parent() -> None:

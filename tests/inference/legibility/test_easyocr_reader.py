@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.legibility.agreement import agreement
 from inference.legibility.easy import SHA256, EasyReader
 from inference.legibility.score import score
 from inference.legibility.service import OcrService
@@ -31,8 +32,10 @@ async def test_two_readers_of_two_families_agree_on_clean_type(both: OcrService,
     for lines in readings.values():
         assert [line.text for line in lines] == ["SUMMER SALE", "open till 9 pm"]
         assert all(0 < line.confidence <= 1 and len(line.box) == 4 for line in lines)
-    got = score([Text("SUMMER SALE", critical=True), Text("Open till 9 pm")], readings, both.coverage)
+    texts = [Text("SUMMER SALE", critical=True), Text("Open till 9 pm")]
+    got = score(texts, readings, both.coverage)
     assert got.score == 1.0 and got.critical_exact and len(got.readers) == 2
+    assert agreement(texts, readings, both.coverage).share == 1.0
 
 
 async def test_easyocr_reads_small_short_words_left_to_right(both: OcrService, poster: Poster) -> None:

@@ -25,6 +25,10 @@ QUOTED = {
     "latex": ("a card with ``HELLO''", ["HELLO"]),
     "spaces inside": ('the words " SALE " in red', ["SALE"]),
     "one inside another": ("“THE ‘BIG’ SALE”", ["THE ‘BIG’ SALE"]),
+    "ornamental": ("a card ❝Stay wild❞", ["Stay wild"]),
+    "low and low": ("en affisch ”Rea” och ‚Nu‘", ["Rea", "Nu"]),
+    "japanese double prime": ("看板に〝営業中〟", ["営業中"]),
+    "single angle": ("une affiche ‹Soldes›", ["Soldes"]),
     "entities": ("&quot;FISH &amp; CHIPS&quot;", ["FISH & CHIPS"]),
 }
 
@@ -65,6 +69,7 @@ UNWANTED = {
 KEYWORDS = {
     "title": ("title: SUMMER SALE, a beach", ["SUMMER SALE"]),
     "title and tagline": ("title: Big Sur\ntagline: Feel it", ["Big Sur", "Feel it"]),
+    "reading, with a colon": ("a wooden sign reading: Fresh Bread, on a wall", ["Fresh Bread"]),
     "capitals": ("a neon sign saying OPEN NOW in the rain", ["OPEN NOW"]),
     "no capitals": ("a man reading a book", []),
     "quotes win": ('title: ignored, "SALE"', ["SALE"]),
