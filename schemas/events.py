@@ -161,6 +161,10 @@ class Legibility:
         tuple[str, ...], Meta(description="further looks that low recall called for, in order")
     ] = ()
     cropped: Annotated[tuple[str, ...], Meta(description="texts that the picture's edge cuts")] = ()
+    unseen: Annotated[
+        tuple[str, ...],
+        Meta(description="texts too faint or too small for a person, though a reader read them"),
+    ] = ()
     sizes: Annotated[tuple[SizeReading, ...], Meta(description="at delivery sizes, where asked for")] = ()
 
 

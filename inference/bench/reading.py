@@ -9,7 +9,7 @@ from typing import Protocol
 
 from inference.legibility.acceptance import DEFAULT, Acceptance, verdict
 from inference.legibility.base import Line
-from inference.legibility.score import SCORE_VERSION, score
+from inference.legibility.score import SCORE_VERSION, assess
 from inference.legibility.service import ReaderFailed
 from schemas.events import Legibility, Text, TextReading
 
@@ -34,13 +34,15 @@ async def read_back(
 ) -> tuple[Legibility, tuple[Line, ...]]:
     """What `judge` says of a picture, and the lines of its first look.
 
-    Where that found every text, `judge` would say the same of the same lines, and is not asked. Where the
-    readers fail, a reading without readers that judges nothing: the engine is not to blame.
+    Where that look lost no text, `judge` would take no further one and say the same of the same lines, so it
+    is not asked. Where the readers fail, a reading without readers that judges nothing: the engine is not to
+    blame.
     """
     try:
         read = await readers.read(png)
-        legibility = score(texts, read, readers.coverage, by_construction=by_construction)
-        if any(text.verdict == "missed" for text in legibility.texts):
+        first = assess(texts, read, readers.coverage, by_construction=by_construction)
+        legibility = first.legibility
+        if first.lost:
             legibility = await readers.judge(png, texts, by_construction=by_construction)
     except (ReaderFailed, ValueError) as error:
         _log.warning("a picture could not be read and counts as not judged: %s", error)

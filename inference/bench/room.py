@@ -25,7 +25,7 @@ from inference.engines.registry import (
     load_registry,
 )
 from inference.legibility.acceptance import DEFAULT
-from inference.legibility.readers import available_readers, reader_entry
+from inference.legibility.readers import available_readers, chosen_readers, reader_entry
 from inference.legibility.score import SCORE_VERSION
 from inference.legibility.service import OcrService
 from inference.render import RenderService
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 Models = Callable[["Registry", "Watch | None"], "LocalModels"]
 
 POLICY = "policy:"
-BOTH = "both"
-READERS: Mapping[str, tuple[str, ...]] = {BOTH: ("rapidocr", "easyocr")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,15 +120,15 @@ def known_readers(named: str) -> tuple[str, ...]:
     Raises:
         NotAtHand: one is unknown or not installed; the text says how to get it.
     """
-    names = READERS.get(named) or tuple(name.strip() for name in named.split(","))
+    try:
+        names = chosen_readers(named)
+    except ValueError as error:
+        raise NotAtHand(f"--reader: {error}, or both") from error
     available = available_readers()
     for name in names:
-        try:
-            entry = reader_entry(name)
-        except ValueError as error:
-            raise NotAtHand(f"--reader: {error}, or {BOTH}") from error
         if not available[name][0]:
-            raise NotAtHand(f"--reader: {name!r} is not installed here; {entry.get}, or name another")
+            get = reader_entry(name).get
+            raise NotAtHand(f"--reader: {name!r} is not installed here; {get}, or name another")
     return names
 
 

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 class Acceptance:
     """`score` is the least score, `text` the least similarity of any one expected text.
 
-    Up to 20 characters no letter may be wrong; in a paragraph a reader may slip.
+    Up to 33 characters no letter may be wrong; in a paragraph a reader may slip. Measured on the tuning
+    posters of `calibration`: 0.97 refuses no right picture that 0.95 accepts, and lets through 4 wrong ones
+    of 163 where 0.95 lets through 9.
     """
 
     score: float = 0.85
-    text: float = 0.95
+    text: float = 0.97
 
 
 DEFAULT = Acceptance()

@@ -16,7 +16,8 @@ class Line:
     """One line as read. `box` is its four corners in pixels, clockwise from the top left.
 
     `near` are the edges of the picture that the box comes close to, `cut` those its letters run through;
-    both are empty until `edges.marked` has looked.
+    both are empty until `edges.marked` has looked. `unseen` is type too faint or too small for a person, as
+    `visibility.marked` finds it.
     """
 
     text: str
@@ -25,6 +26,7 @@ class Line:
     reader: str = ""
     near: tuple[Side, ...] = ()
     cut: tuple[Side, ...] = ()
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ between what was set and what was read, 26 took one of I, l and 1 for another or
 letters; every other edit together came to 0.5 %. Its confidence tells little: 0.92 to 1 where it confused
 them (median 0.98), 0.96 to 1 where it read right. So a confusion costs LEAST to MOST of an edit, by where
 the confidence lies in that range. What the other way round such an edit says of a picture cannot be
-measured without one: MOST leaves one confusion in ten letters acceptable, and two not.
+measured without one: MOST leaves one confusion in seventeen letters acceptable, and two not.
 """
 
 from __future__ import annotations

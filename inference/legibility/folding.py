@@ -21,6 +21,8 @@ _ALIKE: Final = str.maketrans(
         **dict.fromkeys("‘’‚‛′´ʼ`", "'"),
         **dict.fromkeys("“”„‟″«»", '"'),
         **dict.fromkeys("‐‑‒–—―−－", "-"),
+        # Japanese writes "7:00〜11:00" with a wave dash or a wide tilde; its keyboards have either.
+        **dict.fromkeys("〜∼", "~"),
         **{chr(0xFF01 + i): chr(0x21 + i) for i in range(94)},
         "…": "...",
     }

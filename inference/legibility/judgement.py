@@ -19,6 +19,8 @@ from schemas.events import Text
 EXTRA_CONFIDENCE: Final = 0.5
 # A text that the picture's edge cuts is as wrong as with one letter in five.
 CROPPED: Final = 0.8
+# What a person cannot make out helps as little as what is cut off.
+UNSEEN: Final = 0.8
 # Nobody turns a poster round to read it.
 UPSIDE_DOWN: Final = 0.8
 
@@ -41,6 +43,7 @@ class Reading:
     said: int = 0
     boxes: tuple[Box, ...] = ()
     cropped: bool = False
+    unseen: bool = False
     look: str = ""
 
     @property
@@ -158,8 +161,11 @@ def _reading(text: str, span: Span | None, seen: _Seen, *, critical: bool) -> Re
     cost: float = span.distance
     if not critical:
         cost = confusions.cost(meant, read, span.distance, confidence)
-    cropped = _is_cropped(meant, read, [seen.lines[line] for line in seen.of(span.words)])
-    most = min(CROPPED if cropped else 1.0, UPSIDE_DOWN if seen.upside_down else 1.0)
+    lines = [seen.lines[line] for line in seen.of(span.words)]
+    cropped, unseen = _is_cropped(meant, read, lines), any(line.unseen for line in lines)
+    most = min(
+        CROPPED if cropped else 1.0, UNSEEN if unseen else 1.0, UPSIDE_DOWN if seen.upside_down else 1.0
+    )
     return Reading(
         read=seen.page.text(span.words),
         similarity=max(0.0, min(most, 1 - cost / len(meant))),
@@ -171,6 +177,7 @@ def _reading(text: str, span: Span | None, seen: _Seen, *, critical: bool) -> Re
         said=len(read),
         boxes=seen.placed(span.words),
         cropped=cropped,
+        unseen=unseen,
         look=seen.look,
     )
 

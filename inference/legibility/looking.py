@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from PIL import Image
 
+from inference.legibility import edges, visibility
 from inference.legibility.base import Line, Reader, Seen
 from inference.legibility.delivery import Size
-from inference.legibility.edges import marked
 from inference.legibility.rereading import View, further_views
 from inference.legibility.score import Look, assess, score
 from schemas.events import Legibility, SizeReading, Text
@@ -20,19 +20,23 @@ from schemas.events import Legibility, SizeReading, Text
 # EasyOCR 27 s), so that a score hangs on no busy machine, and half of the service's time-out.
 STOP_AFTER_S: Final = 30.0
 
+_Mark: TypeAlias = Callable[[Image.Image, Sequence[Line]], Sequence[Line]]
+
 
 class ReaderError(RuntimeError):
     """A reader failed at a picture; the text names it."""
 
 
 def look(readers: Sequence[Reader], picture: Image.Image, view: View | None = None) -> dict[str, Seen]:
-    """What each reader sees in the whole picture, or in a view, with the edges its lines are near to.
+    """What each reader sees in the whole picture, or in a view, with its lines marked.
+
+    They say which edges they are near to and whether a person would see them.
 
     Raises:
         ReaderError: a reader raised.
     """
     view = view or whole(picture)
-    return {reader.name: _seen(reader, picture, view) for reader in readers}
+    return {reader.name: _seen(reader, picture, view, visibility.marked) for reader in readers}
 
 
 def whole(picture: Image.Image, zoom: float = 1.0) -> View:
@@ -71,17 +75,18 @@ def judge(
     return replace(found.legibility, sizes=at_sizes)
 
 
-def _seen(reader: Reader, picture: Image.Image, view: View) -> Seen:
+def _seen(reader: Reader, picture: Image.Image, view: View, mark: _Mark) -> Seen:
     try:
         seen = reader.look(view.of(picture), zoom=view.zoom)
     except Exception as error:
         raise ReaderError(f"{reader.name}: {type(error).__name__}: {error}") from error
-    placed = marked(picture, [replace(line, box=view.in_picture(line.box)) for line in seen.lines])
+    placed = [replace(line, box=view.in_picture(line.box)) for line in seen.lines]
+    found = mark(picture, edges.marked(picture, placed))
     return replace(
         seen,
         lines=tuple(
-            replace(line, near=there.near, cut=there.cut)
-            for line, there in zip(seen.lines, placed, strict=True)
+            replace(line, near=there.near, cut=there.cut, unseen=there.unseen)
+            for line, there in zip(seen.lines, found, strict=True)
         ),
     )
 
@@ -98,7 +103,12 @@ def _at(
     coverage: Mapping[str, frozenset[str]],
 ) -> SizeReading:
     shown, zoom = size.of(picture)
-    found = score(texts, _lines(look(readers, shown, whole(shown, zoom))), coverage)
+    seen = {
+        # Of a thumbnail is asked what can be read in it, not whether its small print is small.
+        reader.name: _seen(reader, shown, whole(shown, zoom), lambda _, lines: lines)
+        for reader in readers
+    }
+    found = score(texts, _lines(seen), coverage)
     return SizeReading(
         size=size.name,
         score=found.score,

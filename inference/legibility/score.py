@@ -6,8 +6,8 @@ For each reader the read words are assigned to the expected texts (`assign`), th
     precision  = characters assigned / characters read
     score      = recall * precision
 Lengths are in graphemes. An edit costs 1; in a text that is not critical one that readers make by
-themselves costs less (`confusions`). A text that the picture's edge cuts, or that stands upside down, is
-0.8 similar at most and never exact.
+themselves costs less (`confusions`). A text that the picture's edge cuts, that a person could not see
+(`visibility`), or that stands upside down, is 0.8 similar at most and never exact.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from inference.legibility.judgement import Judgement, Reading, Stray, judged
 from inference.legibility.rereading import Box, View, overlap
 from schemas.events import Legibility, Text, TextReading
 
-SCORE_VERSION: Final = "assignment-2"
+SCORE_VERSION: Final = "assignment-3"
 
 # Without expected texts, so many stray characters (a line of type) bring the score to 0.
 STRAY_CHARACTERS: Final = 20
@@ -173,6 +173,7 @@ def _scored(
         version=SCORE_VERSION,
         by_construction=by_construction,
         cropped=tuple(t.text for t, reading in zip(texts, best, strict=True) if reading and reading.cropped),
+        unseen=tuple(t.text for t, reading in zip(texts, best, strict=True) if reading and reading.unseen),
     )
 
 

@@ -32,7 +32,7 @@ small{color:#707278;margin-inline-start:.6rem}
 
 
 EMULATED = (
-    "Hosted and GPU engines are emulated: scripted delays, misspellings by dice, list prices nobody paid."
+    "What says emulated: scripted delays, misspellings by dice, list prices nobody paid."
 )
 
 

@@ -11,7 +11,7 @@ from inference.bench.statistics import Interval
 from inference.sd3.tiny.words import FACES, FIXED_PITCH, Poster
 from tests.bench.tiny import shares
 from tests.bench.tiny.journal import Read
-from tests.bench.tiny.pictures import CLEAN, GRID, GUIDANCES, STEPS, Setting, Which
+from tests.bench.tiny.pictures import CLEAN, GRID, GUIDANCES, PITCHES, STEPS, Setting, Which
 
 Kind = tuple[str, Which, Callable[[Poster], bool]]
 
@@ -58,10 +58,12 @@ class Readings:
         }
 
     def grid(self, setting: Setting) -> list[Read]:
-        """On the posters that every setting of the grid has."""
-        common = set.intersection(*(set(self.get("title", each)) for each in GRID))
-        found = self.get("title", setting)
-        return [found[index] for index in sorted(common & set(found))]
+        """On the posters, of either pitch, that every setting of the grid has."""
+        return [
+            self.get(which, setting)[index]
+            for which in PITCHES
+            for index in sorted(set.intersection(*(set(self.get(which, each)) for each in (*GRID, setting))))
+        ]
 
     def row(
         self,

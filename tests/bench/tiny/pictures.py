@@ -19,6 +19,7 @@ STEPS = (4, 8, 16, 28)
 GUIDANCES = (1.0, 3.0, 5.0)
 # A title alone, set on a fixed pitch or by its own widths, and posters with a second line in any typeface.
 Which = Literal["title", "proportional", "second"]
+PITCHES: tuple[Which, ...] = ("title", "proportional")
 Variant = Literal["base", "distilled", "clean"]
 
 
@@ -49,12 +50,12 @@ GRID = tuple(Setting("base", steps, guidance) for guidance in GUIDANCES for step
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many posters of each set, and how many of the titles are in the grid."""
+    """How many posters of each set; `grid` of either pitch are drawn at all steps and guidances."""
 
     titles: int = 200
     proportional: int = 100
     seconds: int = 60
-    grid: int = 48
+    grid: int = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,14 @@ def poster(which: Which, index: int) -> Poster:
 
 def wanted(counts: Counts, *, distilled: bool) -> list[Picture]:
     """All pictures of a measurement, cheap settings first, so that a fault shows early."""
-    grid = min(counts.grid, counts.titles)
     settings = [CLEAN, *([DISTILLED] if distilled else []), ASKED]
     found = [
         *_set("title", counts.titles, settings),
         *_set("proportional", counts.proportional, settings),
         *_set("second", counts.seconds, settings),
     ]
-    found += _set("title", grid, GRID)
+    found += _set("title", min(counts.grid, counts.titles), GRID)
+    found += _set("proportional", min(counts.grid, counts.proportional), GRID)
     return sorted(dict.fromkeys(found), key=lambda each: each.setting.rows)
 
 
@@ -111,7 +112,7 @@ def _set(which: Which, count: int, settings: Sequence[Setting]) -> Iterator[Pict
 @lru_cache(maxsize=3)
 def _posters(which: Which) -> tuple[Poster, ...]:
     rng = np.random.default_rng((POSTERS_SEED, which == "second"))
-    drawn = draw_held_out(rng, 700, second_share=float(which == "second"))
+    drawn = draw_held_out(rng, 1_400, second_share=float(which == "second"))
     if which == "second":
         return tuple(drawn)
     faces = FIXED_PITCH if which == "title" else PROPORTIONAL

@@ -28,8 +28,8 @@ by the same reader. Intervals are of 95 %: Wilson's for a share; for a ratio and
 posters, both answers to a poster drawn together ({rounds:,} resamples).
 """
 STEPS_TEXT = """\
-The first {count} of these posters, with the same seeds in every setting: read exactly, with its interval, and
-the mean share of a title's letters that are right (1 - edits / length).
+{count} of these posters, half on a fixed pitch and half proportional, with the same seeds in every setting:
+read exactly, with its interval, and the mean share of a title's letters that are right (1 - edits / length).
 """
 MOVES_TEXT = """\
 Whether the share of letters right changes on the same posters: *level* is what its interval cannot tell from

@@ -58,7 +58,7 @@ def report(
         "prompts": prompts_digest(tuple(asked)),
         "samples": samples,
         "seed": 1,
-        "score_version": "assignment-1",
+        "score_version": "scripted-score",
         "readers": ("rapid",),
         "machine": "two cores",
         **conditions,

@@ -185,7 +185,7 @@ def render(**fields: Any) -> Render:
 
 
 READING = Legibility(
-    score=0.8, recall=0.9, precision=0.85, critical_exact=True, version="assignment-1",
+    score=0.8, recall=0.9, precision=0.85, critical_exact=True, version="scripted-score",
     texts=(TextReading(text="OPEN", verdict="read"),),
 )  # fmt: skip
 
@@ -198,7 +198,7 @@ def test_a_sample_is_what_was_rendered_and_read() -> None:
     assert (found.usd_hosted, found.usd_infrastructure, found.usd, found.seconds) == (0.04, 0.0, 0.04, 2.0)
     assert (found.score, found.recall, found.precision, found.critical_exact) == (0.8, 0.9, 0.85, True)
     assert (found.score_version, found.image, found.pair) == (
-        "assignment-1",
+        "scripted-score",
         "file:///a.png",
         (ASKED[0].digest, 5),
     )

@@ -91,7 +91,7 @@ def test_a_spoilt_line_in_the_middle_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "told"),
     [
-        ("score_version", "assignment-0", "score_version: was 'assignment-1', is 'assignment-0' now"),
+        ("score_version", "another-score", "score_version: was 'scripted-score', is 'another-score' now"),
         ("readers", ("other 2",), r"readers: was \('scripted 1',\), is \('other 2',\) now"),
         ("machine", "a faster one", "machine: was 'two cores'"),
         ("accept", {"score": 0.5}, "accept: was {'score': 0.85}"),

@@ -311,7 +311,7 @@ def test_a_gate_that_held_comes_with_its_regressions_last() -> None:
 def test_the_digest_and_conditions_are_told() -> None:
     told = TREE.all("header")[0].text
     assert prompts_digest(ASKED)[:16] in told
-    for said in ("two cores", "assignment-1", "rapid", "2 engines", "6 prompts"):
+    for said in ("two cores", "scripted-score", "rapid", "2 engines", "6 prompts"):
         assert said in told
 
 

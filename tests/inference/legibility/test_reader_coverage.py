@@ -66,6 +66,11 @@ def test_two_forms_of_a_text_differ_in_case_and_marks_only() -> None:
     assert strict("Straße – “Été”…") == 'Straße-"Été"...'
 
 
+@pytest.mark.parametrize("drawn", ["7:00〜11:00", "7:00～11:00", "7:00~11:00", "7:00∼11:00"])
+def test_a_wave_dash_is_a_tilde_whichever_a_reader_prints(drawn: str) -> None:
+    assert strict(drawn) == tolerant(drawn) == "7:00~11:00"
+
+
 def test_numbers_and_their_signs_are_told_apart_without_spaces() -> None:
     text = "From $5.50, 50 % off, 1,200 seats, 8:30 – 9:30"
     assert numbers(text) == ("$", "5.50", "50", "%", "1,200", "8:30-9:30")
