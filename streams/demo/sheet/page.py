@@ -31,9 +31,7 @@ small{color:#707278;margin-inline-start:.6rem}
 """
 
 
-EMULATED = (
-    "What says emulated: scripted delays, misspellings by dice, list prices nobody paid."
-)
+EMULATED = "What says emulated: scripted delays, misspellings by dice, list prices nobody paid."
 
 
 async def draw_sheet(
