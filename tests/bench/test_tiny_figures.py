@@ -176,8 +176,8 @@ def test_a_second_line_counts_apart_from_its_title() -> None:
 
 @pytest.mark.parametrize("share_read", [0.9, 0.85])
 def test_a_target_is_met_or_said_not_to_be(share_read: float) -> None:
-    before = Setting("base", 16, 3.0)
-    found = readings({**RISING, CLEAN: 1.0, before: share_read, ASKED: share_read})
+    level = {Setting("base", 16, 3.0): share_read, Setting("base", 28, 1.0): share_read, ASKED: share_read}
+    found = readings({**RISING, CLEAN: 1.0, **level})
     verdicts = targets.verdicts(found, [speed(PREVIEW, 2.1), speed(DISTILLED, 0.6)])
     legible, steps, guidance, preview, distilled = verdicts
     assert legible.met is (share_read >= 0.9)
