@@ -67,7 +67,7 @@ class RapidReader:
         )
         # The networks load at the first picture; that must not be a caller's.
         finder: Any = self._engine._load_det_model()  # type: ignore[no-untyped-call]  # RapidOCR has no types
-        recogniser: Any = self._engine._load_rec_model()  # type: ignore[no-untyped-call]
+        recogniser: Any = self._engine._load_rec_model()  # type: ignore[no-untyped-call]  # RapidOCR has no types
         finder.session.session = _session(_DETECTOR, threads=threads)
         recogniser.session.session = _session(_RECOGNISER, threads=threads)
 
