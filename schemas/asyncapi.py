@@ -243,7 +243,10 @@ def _dead_letter() -> dict[str, Any]:
         "x-original-topic": {"type": "string"},
         "x-original-partition": number,
         "x-original-offset": number,
-        "x-original-timestamp": {**number, "description": "milliseconds since 1970, decimal text"},
+        "x-original-timestamp": {
+            **number,
+            "description": "milliseconds since 1970, decimal text; -1 where it could not be read",
+        },
         "x-original-key": {"type": "string", "const": "null", "description": "the original had no key"},
         "x-claim-uri": {
             "type": "string",

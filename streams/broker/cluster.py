@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from streams.broker.errors import BrokerError
+from streams.broker.fencing import Absent, fence_absent
 from streams.broker.folder import ClusterFolder, make_folder
 from streams.broker.jars import KAFKA_VERSION, Progress
 from streams.broker.launch import (
@@ -211,6 +212,9 @@ class _Plan:
 def _launch(plan: _Plan) -> tuple[ClusterNode, ...]:
     for attempt in range(1, PORT_ATTEMPTS + 1):
         nodes = plan.nodes()
+        fence_absent(
+            plan.runtime, [Absent(node.folder, node.options, node.lock.descriptor) for node in nodes]
+        )
         try:
             started = _for_all(nodes, ClusterNode.spawn)
             wait_until_ready(started, brokers=len(nodes))

@@ -56,6 +56,15 @@ class DataFolder:
     def properties(self) -> Path:
         return self.path / "server.properties"
 
+    @property
+    def controller_properties(self) -> Path:
+        """Of the controller that runs for a moment before the broker starts on old data."""
+        return self.path / "controller.properties"
+
+    @property
+    def controller_log(self) -> Path:
+        return self.path / "controller.log"
+
     def identity(self) -> Identity | None:
         try:
             text = (self.path / "broker.json").read_text("utf-8")

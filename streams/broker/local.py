@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from streams.broker.errors import BrokerError
+from streams.broker.fencing import Absent, fence_absent
 from streams.broker.folder import ClusterFolder, DataFolder, make_folder
 from streams.broker.jars import KAFKA_VERSION, Progress
 from streams.broker.launch import PORT_ATTEMPTS, PORT_TAKEN, Options, Runtime, launch
@@ -157,6 +158,7 @@ class LocalBroker:
                 heap_mb=self._heap_mb,
                 settings=self._settings,
             )
+            fence_absent(self._runtime, [Absent(self._folder, options, lock.descriptor)])
             try:
                 process = launch(self._runtime, self._folder, options, lock_fd=lock.descriptor)
             except BrokerError as error:

@@ -23,8 +23,6 @@ _MODEST = {
     "offsets.retention.minutes": str(30 * 24 * 60),
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "4",
-    # After a crash the controller refuses the broker until its old session ends: 9 s by default.
-    "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "500",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "500",
@@ -35,6 +33,12 @@ _MODEST = {
     "log.cleaner.dedupe.buffer.size": str(16 << 20),
     "log.index.size.max.bytes": str(2 << 20),
 }
+
+# The others take over from a node that says nothing for so long.
+_OF_SEVERAL = {"broker.session.timeout.ms": "2000"}
+# Nobody takes over. Fenced, or leaving in good order, it would have no leader for any partition while it
+# still commits transactions, and Kafka then leaves out their markers (see `fencing`).
+_ALONE = {"broker.session.timeout.ms": "30000", "controlled.shutdown.enable": "false"}
 
 
 def check_nodes(nodes: int) -> None:
@@ -87,7 +91,7 @@ def server_properties(
     fixed = {
         "process.roles": "broker,controller",
         "node.id": str(node_id),
-        "controller.quorum.voters": ",".join(f"{one}@{LOOPBACK}:{port}" for one, port in quorum.items()),
+        "controller.quorum.voters": _voters(quorum),
         "listeners": _listeners(listening),
         "advertised.listeners": _listeners(advertised),
         "inter.broker.listener.name": "INTERNAL",
@@ -101,7 +105,30 @@ def server_properties(
             f"setting {taken[0]!r} (given {chosen[taken[0]]!r}) belongs to the local broker: "
             "choose its port and data folder instead"
         )
-    return {**_MODEST, **_replicated(len(quorum)), **chosen, **fixed}
+    sessions = _OF_SEVERAL if len(quorum) > 1 else _ALONE
+    return {**_MODEST, **sessions, **_replicated(len(quorum)), **chosen, **fixed}
+
+
+def controller_properties(
+    *, ports: Ports, logs: str, node_id: int = NODE_ID, voters: Mapping[int, int] | None = None
+) -> dict[str, str]:
+    """The same node as a controller alone, which soon misses its brokers."""
+    quorum = voters or {node_id: ports.controller}
+    return {
+        "process.roles": "controller",
+        "node.id": str(node_id),
+        "controller.quorum.voters": _voters(quorum),
+        "listeners": _listeners({"CONTROLLER": ports.controller}),
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT",
+        "log.dirs": logs,
+        "broker.heartbeat.interval.ms": "25",
+        "broker.session.timeout.ms": "100",
+    }
+
+
+def _voters(quorum: Mapping[int, int]) -> str:
+    return ",".join(f"{one}@{LOOPBACK}:{port}" for one, port in quorum.items())
 
 
 def _listeners(ports: Mapping[str, int]) -> str:

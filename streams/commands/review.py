@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import getpass
 import signal
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
@@ -16,6 +17,7 @@ from schemas.events import Status
 from streams.commands.choices import opened_store
 from streams.commands.terminal import echo_json, safe
 from streams.commands.verb import WITH_BROKER, App, Failure, VerbGroup, pass_app, subverb
+from streams.runtime.errors import EXIT_USAGE
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 STATUSES: tuple[str, ...] = get_args(Status)
 LONGEST_NAME = 200
+# So many pictures are looked for before the asset store is called the wrong one.
+LOOKED_UP = 20
 _GLOBAL = frozenset({"config", "bootstrap", "topic_prefix", "assets", "debug"})
 
 
@@ -52,7 +56,9 @@ class Page:
 @click.option("--engine", "engines", multiple=True, help="Only pictures by this engine. Repeatable.")
 @click.option("--previews", is_flag=True, help="Pictures that are no finals too.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Chooses the sample and the order.")
-@click.option("--again", is_flag=True, help="Ask for what this reviewer has judged before, too.")
+@click.option(
+    "--again", is_flag=True, help="Ask for what this reviewer has judged before, too; that is blind no more."
+)
 @click.option("--sighted", is_flag=True, help="Show engine, score and price before the judgement.")
 @click.option("--open", "opened", is_flag=True, help="Open the page in a browser.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="On 127.0.0.1; default: a free one.")
@@ -117,7 +123,9 @@ command.exits = WITH_BROKER
 )
 @click.option("--reviewer", "reviewers", multiple=True, help="Only what this person said. Repeatable.")
 @click.option("--blind", is_flag=True, help="Only what was said before score and engine were shown.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the resampling for the intervals.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the intervals' resampling."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @pass_app
 def compare(app: App, reviewers: tuple[str, ...], blind: bool, seed: int, as_json: bool) -> None:
@@ -132,6 +140,7 @@ def compare(app: App, reviewers: tuple[str, ...], blind: bool, seed: int, as_jso
     from streams.reviewing.records import read
 
     held = asyncio.run(read(app.settings()))
+    _check_known(reviewers, {review.reviewer for review in held.reviews})
     reviews = [
         review
         for review in held.reviews
@@ -146,6 +155,19 @@ def compare(app: App, reviewers: tuple[str, ...], blind: bool, seed: int, as_jso
         from streams.reviewing.telling import tell
 
         tell(told)
+
+
+def _check_known(asked: Sequence[str], known: Collection[str]) -> None:
+    """Raises:
+    Failure: one of those asked for has judged nothing; the text lists those who have.
+    """
+    for name in asked:
+        if name not in known:
+            there = ", ".join(map(safe, sorted(known))) or "nobody"
+            raise Failure(
+                f"--reviewer: {safe(name)} has judged nothing; there are reviews by {there}",
+                exit_code=EXIT_USAGE,
+            )
 
 
 def _refuse_own_options(context: click.Context) -> None:
@@ -190,7 +212,7 @@ async def _review(settings: Settings, choice: Choice, page: Page) -> None:
     if not picked.pictures:
         _tell(_nothing(len(held.pictures), picked.judged, choice.reviewer))
         return
-    await _check_store(store, picked.pictures[0])
+    await _check_store(store, picked.pictures[:LOOKED_UP])
 
     def now() -> dt.datetime:
         return dt.datetime.now(dt.UTC)
@@ -224,18 +246,23 @@ async def _serve(session: Session, store: AssetStore, page: Page) -> None:
     await server.run(ready)
 
 
-async def _check_store(store: AssetStore, picture: Picture) -> None:
-    """A store that lacks the first picture is the wrong one.
+async def _check_store(store: AssetStore, pictures: Sequence[Picture]) -> None:
+    """A store that lacks all of `pictures` is the wrong one; a single one may have been lost.
 
     Raises:
-        Failure: says where the picture should be.
+        Failure: says where the first of them should be.
     """
     from inference.assets import AssetError
 
-    try:
-        await store.get(picture.image)
-    except AssetError as error:
-        raise Failure(f"{error}; is --assets the store that the line writes to?") from error
+    lost: list[AssetError] = []
+    for picture in pictures:
+        try:
+            await store.get(picture.image)
+        except AssetError as error:
+            lost.append(error)
+        else:
+            return
+    raise Failure(f"{lost[0]}; is --assets the store that the line writes to?") from lost[0]
 
 
 def _nothing(pictures: int, judged: int, reviewer: str) -> str:

@@ -120,13 +120,14 @@ class _Desk:
 def _described(place: Place) -> dict[str, Any]:
     """What the page may know before the picture is judged, and what was said and shown of it already."""
     picture, last = place.picture, place.last
-    texts = picture.legibility.texts if picture.legibility is not None else ()
+    reading = picture.legibility
     return {
         "turn": place.turn,
         "width": picture.image.width,
         "height": picture.image.height,
         "lang": picture.locale,
-        "texts": [{"text": each.text, "critical": each.critical} for each in texts],
+        # Of a picture that was never scored nobody knows here what it should say: that is not "nothing".
+        "texts": reading and [{"text": each.text, "critical": each.critical} for each in reading.texts],
         "answer": last and {"score": last.score, "readable": last.readable, "comment": last.comment},
         "shown": _revealed(picture) if place.shown else None,
     }

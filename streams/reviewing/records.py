@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import click
 from aiokafka import AIOKafkaProducer
@@ -20,11 +20,17 @@ from schemas.topics import RESULTS, REVIEWS
 from schemas.wire import decode, encode, headers_for, key_for
 from streams.commands.reading import scan_or_failure
 from streams.commands.verb import Failure
+from streams.reviewing.order import LogOrder, Place, in_order
+from streams.runtime.bounded import within
 from streams.runtime.clients import producer_options
 from streams.runtime.errors import EXIT_UNREACHABLE
 from streams.runtime.records import Record
 from streams.scan import UNREACHABLE_AFTER_S, unreachable
 from streams.settings import Settings
+
+# aiokafka sends an idempotent batch again for ever, and a person waits. A new leader is there in less.
+WRITTEN_WITHIN_S: Final = 10.0
+CLOSED_WITHIN_S: Final = 5.0
 
 
 class WriteFailed(Exception):
@@ -45,22 +51,21 @@ async def read(settings: Settings) -> Held:
     Raises:
         Failure: no broker, or a topic is missing.
     """
-    pictures: list[Picture] = []
-    reviews: list[tuple[tuple[int, int, int], Review]] = []
+    pictures: list[tuple[Place, Picture]] = []
+    reviews: list[tuple[Place, Review]] = []
+    order = LogOrder()
     reviews_topic = settings.topic_prefix + REVIEWS.name
     async with scan_or_failure(settings, [RESULTS.name, REVIEWS.name]) as scan:
         async for record in scan.to_end():
+            place = order.place(record)
             try:
                 if record.topic == reviews_topic:
-                    review = decode(Review, record.value, record.headers)
-                    # One render may lie under two prompts, and so in two partitions.
-                    reviews.append(((record.timestamp, record.partition, record.offset), review))
+                    reviews.append((place, decode(Review, record.value, record.headers)))
                 elif (picture := picture_of(decode(Result, record.value, record.headers))) is not None:
-                    pictures.append(picture)
+                    pictures.append((place, picture))
             except BadEvent as error:
                 _tell_passed_over(record, error)
-    reviews.sort(key=lambda each: each[0])
-    return Held(by_render(pictures), [review for _, review in reviews])
+    return Held(by_render(in_order(pictures)), in_order(reviews))
 
 
 def _tell_passed_over(record: Record, error: BadEvent) -> None:
@@ -71,23 +76,34 @@ def _tell_passed_over(record: Record, error: BadEvent) -> None:
 class Writer:
     """Writes reviews to their topic, each at once, under the prompt's key, with all replicas' word."""
 
-    def __init__(self, producer: Any, topic: str, now: Callable[[], dt.datetime]) -> None:
+    def __init__(
+        self,
+        producer: Any,
+        topic: str,
+        now: Callable[[], dt.datetime],
+        *,
+        within_s: float = WRITTEN_WITHIN_S,
+    ) -> None:
         self._producer = producer
         self._topic = topic
         self._now = now
+        self._within_s = within_s
 
     async def write(self, review: Review) -> None:
         """Raises:
-        WriteFailed: the broker did not say that it has the review.
+        WriteFailed: the broker did not say in time that it has the review; it may have it all the same.
         """
+        sending = self._producer.send_and_wait(
+            self._topic,
+            value=encode(review),
+            key=key_for(review),
+            headers=headers_for(review, producer="review", time=self._now()),
+        )
         try:
-            await self._producer.send_and_wait(
-                self._topic,
-                value=encode(review),
-                key=key_for(review),
-                headers=headers_for(review, producer="review", time=self._now()),
-            )
-        except (KafkaError, OSError, TimeoutError) as error:
+            await asyncio.wait_for(sending, self._within_s)
+        except TimeoutError as error:
+            raise WriteFailed(f"{self._topic}: no word from the broker in {self._within_s:g} s") from error
+        except (KafkaError, OSError) as error:
             raise WriteFailed(f"{self._topic}: {type(error).__name__}: {error}") from error
 
 
@@ -104,4 +120,6 @@ async def open_writer(settings: Settings, now: Callable[[], dt.datetime]) -> Asy
             raise Failure(unreachable(settings, error), exit_code=EXIT_UNREACHABLE) from error
         yield Writer(producer, settings.topic_prefix + REVIEWS.name, now)
     finally:
-        await producer.stop()
+        # Without a broker aiokafka would flush for ever, and no Ctrl-C would be heard.
+        if (fault := await within(CLOSED_WITHIN_S, producer.stop())) is not None:
+            click.echo(f"warning: the writer of reviews did not close: {fault}", err=True)

@@ -15,7 +15,8 @@ from streams.reviewing.app import make_app
 from streams.reviewing.session import Session
 
 HOST: Final = "127.0.0.1"
-DRAIN_S: Final = 5
+# Longer than the wait for a review to be written, so that its page is told.
+DRAIN_S: Final = 12
 
 
 class PortTaken(Exception):
@@ -51,7 +52,8 @@ class PageServer:
         self._server = _Server(config)
 
     def stop(self) -> None:
-        """Ends `run` after the answers under way."""
+        """Ends `run` after the answers under way; told twice, at once."""
+        self._server.force_exit = self._server.should_exit
         self._server.should_exit = True
 
     async def run(self, ready: Callable[[str], None]) -> None:

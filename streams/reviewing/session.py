@@ -37,12 +37,17 @@ class NotJudged(Exception):
 
 @dataclass(slots=True)
 class Place:
-    """A picture and how far the reviewer is with it. `last` is the last review given in this session."""
+    """A picture and how far the reviewer is with it. `last` is the last review given in this session.
+
+    `shown` says that this session has shown what the line made of it, `known` that an earlier one may have:
+    after a judgement everybody may ask for it, and nobody writes down who did.
+    """
 
     picture: Picture
     turn: int
     last: Review | None = None
     shown: bool = False
+    known: bool = False
 
 
 def review_id(render_id: str, reviewer: str, turn: int) -> str:
@@ -76,7 +81,10 @@ class Session:
     ) -> None:
         self.reviewer = reviewer
         self.sighted = sighted
-        self.places = [Place(each, turns.get(each.render_id, 0), shown=sighted) for each in pictures]
+        self.places = [
+            Place(each, turn := turns.get(each.render_id, 0), shown=sighted, known=turn > 0)
+            for each in pictures
+        ]
         self._write = write
         self._writing = asyncio.Lock()
 
@@ -109,7 +117,7 @@ class Session:
                 reviewer=self.reviewer,
                 score=answer.score,
                 readable=answer.readable,
-                seen_blind=not place.shown,
+                seen_blind=not (place.shown or place.known),
                 milliseconds=answer.milliseconds,
                 comment=answer.comment,
             )

@@ -6,17 +6,17 @@ The protocols name what the runtime asks of aiokafka and nothing more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.topics import DEAD_LETTERS
+from streams.runtime.group_offsets import GroupAdmin
 from streams.runtime.records import Record
 from streams.settings import Settings
 
@@ -84,14 +84,13 @@ class Producer(Protocol):
         self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_id: str
     ) -> None: ...
     async def commit_transaction(self) -> None: ...
+    async def commit_what_is_pending(self, partitions: Iterable[TopicPartition], group_id: str) -> None: ...
 
 
 class Admin(Protocol):
     async def start(self) -> None: ...
     async def close(self) -> None: ...
-    async def list_consumer_group_offsets(
-        self, group_id: str, *, partitions: Sequence[TopicPartition]
-    ) -> Mapping[TopicPartition, OffsetAndMetadata]: ...
+    async def stable_offset(self, group: str, tp: TopicPartition) -> OffsetAndMetadata | None: ...
 
 
 class Clients(Protocol):
@@ -139,6 +138,21 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka
                 raise OutcomeUnknown(f"{type(request).__name__}: {error!r}") from error
             raise
 
+    async def commit_what_is_pending(self, partitions: Iterable[TopicPartition], group_id: str) -> None:
+        """Writes commit markers of this transactional id into `partitions` and the group's offsets.
+
+        They close what an earlier transaction of the id left without markers; where it left nothing, they
+        say nothing.
+        """
+        await self.begin_transaction()
+        self.hush()
+        for tp in partitions:
+            self._txn_manager.maybe_add_partition_to_txn(tp)
+        # aiokafka joins this with an offset to commit, which would take the place of the pending one.
+        while not await self._sender._do_add_offsets_to_txn(group_id):
+            pass
+        await self.commit_transaction()
+
     async def abandon(self) -> None:
         if self._sender.sender_task is not None:
             self._sender.sender_task.cancel()
@@ -181,7 +195,7 @@ class KafkaClients:
         return producer
 
     def admin(self) -> Admin:
-        admin: Admin = AIOKafkaAdminClient(**self.connection)
+        admin: Admin = GroupAdmin(**self.connection)
         return admin
 
 

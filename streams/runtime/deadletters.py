@@ -16,7 +16,7 @@ from schemas.events import Asset
 from schemas.faults import BadEvent
 from schemas.topics import DEAD_LETTERS
 from streams.runtime.errors import Permanent
-from streams.runtime.records import Outgoing, Record
+from streams.runtime.records import NO_TIMESTAMP, Outgoing, Record
 
 MESSAGE_LIMIT = 4_000
 KEY_BYTES = 4_096
@@ -59,7 +59,8 @@ def dead_letter(record: Record, *, prefix: str, stage: str, error: Exception) ->
     """
     key = b"" if record.key is None and record.value is None else record.key
     headers = dead_letter_headers(record, stage=stage, error=error)
-    return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, record.timestamp, in_place=True)
+    timestamp = None if record.timestamp == NO_TIMESTAMP else record.timestamp
+    return Outgoing(prefix + DEAD_LETTERS.name, key, record.value, headers, timestamp, in_place=True)
 
 
 def fits(letter: Outgoing) -> bool:

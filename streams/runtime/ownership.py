@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CoordinatorNotAvailableError, IllegalStateError
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Admin, Clients, Consumer
 from streams.runtime.clock import Clock
+from streams.runtime.group_offsets import UnstableOffset
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.resends import HORIZON
 from streams.runtime.transactions import Transactions
@@ -111,13 +112,19 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def _acquire(self, tp: TopicPartition) -> None:
         """Starts an epoch for `tp`, for as long as it takes and the partition is ours."""
+        settle = False
         while True:
             epoch = self._new_epoch(tp)
             try:
-                await epoch.start(self._consumer, self._committed, self._bounds)
+                await epoch.start(self._consumer, self._committed, self._bounds, settle=settle)
             except IllegalStateError:
                 await self._release(epoch)
                 return
+            except UnstableOffset as error:
+                logger.warning("%s: cannot start: %s", tp, error)
+                settle = True
+                await self._release(epoch)
+                await self._clock.sleep(RESTART_S)
             except asyncio.CancelledError:
                 await self._release(epoch)
                 raise
@@ -142,12 +149,7 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         )
 
     async def _committed(self, tp: TopicPartition) -> OffsetAndMetadata | None:
-        found = await self._admin.list_consumer_group_offsets(self._options.group, partitions=[tp])
-        if tp not in found:
-            # Kafka lists every partition that is asked for. aiokafka drops the error that came instead,
-            # such as that the coordinator still loads: taken for an answer, all would be done again.
-            raise CoordinatorNotAvailableError(f"no answer about {tp} from the coordinator of the group")
-        return None if found[tp].offset < 0 else found[tp]
+        return await self._admin.stable_offset(self._options.group, tp)
 
     async def _bounds(self, tp: TopicPartition) -> tuple[int, int]:
         first = await self._consumer.beginning_offsets([tp])

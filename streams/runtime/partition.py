@@ -93,12 +93,17 @@ class PartitionEpoch:
         consumer: Positioned,
         committed: Callable[[TopicPartition], Awaitable[OffsetAndMetadata | None]],
         bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
+        *,
+        settle: bool = False,
     ) -> None:
         """Fences the previous owner, reads where it stopped, and moves the consumer there.
 
-        `bounds` gives the log's first offset and the one after its last.
+        `bounds` gives the log's first offset and the one after its last. `settle` says that an earlier
+        attempt found the offset unstable: see `Transactions.settle`.
         """
         await self._transactions.start()
+        if settle:
+            await self._transactions.settle(self._worker.topics)
         last = await committed(self.tp)
         first, end = await bounds(self.tp)
         if last is not None and last.offset > end:

@@ -10,6 +10,8 @@ from schemas.wire import Headers, encode, headers_for, key_for
 from streams.runtime.stage import Emit
 
 FRAMING_BYTES = 128
+# Kafka's own.
+NO_TIMESTAMP = -1
 # W3C Trace Context asks for at least 512 of tracestate.
 TRACE_BYTES = 512
 TRACE_HEADERS = ("traceparent", "tracestate")

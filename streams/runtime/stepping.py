@@ -11,6 +11,7 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaErro
 
 from streams.runtime.clients import Consumer
 from streams.runtime.partition import PartitionEpoch
+from streams.runtime.records import NO_TIMESTAMP
 
 # Records taken one by one in search of the one.
 STEPS = 256
@@ -27,7 +28,7 @@ class Unparsed:
     topic: str
     partition: int
     offset: int
-    timestamp: int = 0
+    timestamp: int = NO_TIMESTAMP
     key: bytes | None = None
     value: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Generic, NamedTuple
 
 from schemas.faults import BadEvent
+from schemas.topics import TOPICS
 from schemas.wire import decode
 from streams.runtime.bounded import cancelled_from_within
 from streams.runtime.clock import Clock
@@ -78,6 +79,11 @@ class Worker(Generic[In]):
         self._slots = slots
         self._keep = keep
         self._told = Seldom(clock.monotonic)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that a stage may write to, by their full names."""
+        return tuple(self._prefix + topic.name for topic in TOPICS)
 
     def open(self, record: Record) -> Opened[In]:
         """Decodes a record; never raises: what cannot be read must not stop those behind it."""

@@ -155,7 +155,7 @@ def _flaws(given: _Input, letter: Entry) -> Iterator[str]:
         "x-error-stage": b"sim",
         "x-error-code": CODES[given.work.kind],
         "x-original-topic": entry.topic.encode(),
-        "x-original-timestamp": b"0" if gone else b"%d" % entry.timestamp,
+        "x-original-timestamp": b"-1" if gone else b"%d" % entry.timestamp,
     }
     for name, value in expected.items():
         if headers.get(name) != value:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import CoordinatorLoadInProgressError, KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Admin, Consumer, Producer
@@ -29,14 +29,19 @@ class SimAdmin:
     async def close(self) -> None:
         return
 
-    async def list_consumer_group_offsets(
-        self, group_id: str, *, partitions: Sequence[TopicPartition]
-    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        """One attempt: an error is the caller's to handle, and so is an answer without a partition."""
-        del group_id
+    async def stable_offset(self, group: str, tp: TopicPartition) -> OffsetAndMetadata | None:
+        """One attempt: an error is the caller's to handle."""
+        del group
+        mark = (await self.committed(tp)).get(tp)
+        if mark is None:
+            raise CoordinatorLoadInProgressError(f"no answer about {tp}")
+        return None if mark.offset < 0 else mark
+
+    async def committed(self, tp: TopicPartition) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        """Of `tp`; empty while the coordinator loads."""
         cluster = self._cluster
         found: Mapping[TopicPartition, OffsetAndMetadata] = await cluster.network.call(
-            lambda: cluster.committed(partitions), role="offsets"
+            lambda: cluster.committed([tp]), role="offsets"
         )
         return found
 

@@ -21,6 +21,7 @@ from streams.runtime.records import Outgoing
 from streams.runtime.resends import Resends
 from streams.runtime.transactions import Transactions
 from tests.simulation import producer as simulated
+from tests.simulation.clients import SimAdmin
 from tests.simulation.consumer import SimConsumer
 from tests.simulation.producer import SimProducer
 
@@ -87,8 +88,9 @@ async def _sent_again(self: Transactions, outputs: Iterable[Outgoing], mark: Off
 
 
 async def _empty_is_none(self: Ownership, tp: TopicPartition) -> OffsetAndMetadata | None:
-    found = await self._admin.list_consumer_group_offsets(self._options.group, partitions=[tp])
-    mark = found.get(tp)
+    admin: object = self._admin
+    assert isinstance(admin, SimAdmin)
+    mark = (await admin.committed(tp)).get(tp)
     return None if mark is None or mark.offset < 0 else mark
 
 
@@ -97,13 +99,15 @@ async def _from_the_join(
     consumer: SimConsumer,
     committed: Callable[[TopicPartition], Awaitable[OffsetAndMetadata | None]],
     bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
+    *,
+    settle: bool,
 ) -> None:
     at_join = await committed(self.tp)
 
     async def read_before(_tp: TopicPartition) -> OffsetAndMetadata | None:
         return at_join
 
-    await _start(self, consumer, read_before, bounds)
+    await _start(self, consumer, read_before, bounds, settle=settle)
 
 
 async def _never_released(self: PartitionEpoch) -> None:

@@ -8,7 +8,7 @@ own producer, and unlike aiokafka's, it ends where the outcome of a transaction'
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from aiokafka import TopicPartition
@@ -159,6 +159,11 @@ class SimProducer:
         self._check("open")
         self._state = "committing"
         await asyncio.shield(self._in_background(self._end()))
+
+    async def commit_what_is_pending(self, partitions: Iterable[TopicPartition], group_id: str) -> None:
+        raise AssertionError(
+            f"{self._id}: {group_id} left {list(partitions)} unmarked: no simulated broker does"
+        )
 
     def _check(self, state: State) -> None:
         if self._fatal is not None:

@@ -5,6 +5,7 @@ const SAID = new Map([[true, "readable"], [false, "not readable"], [null, "canâ€
 
 let reviewer = "";
 let shown = null; // the picture as the server described it
+let seen = false; // whether it is on the screen: what nobody saw, nobody judges
 let answer = {}; // `readable` and `score`, absent until chosen
 let before = []; // the numbers of the pictures shown before this one
 let previous = null; // the picture judged last, for the panel below
@@ -50,8 +51,8 @@ async function show(number) {
   tellProgress(told);
   $("heading").textContent = `Picture ${number + 1} of ${told.total}`;
   showImage(number, told);
-  $("expected").textContent = told.texts.length ? "These words are expected" : "No words are expected; judge those there are";
-  $("texts").replaceChildren(...told.texts.map((each) => expected(each, told.lang)));
+  $("expected").textContent = expectation(told.texts);
+  $("texts").replaceChildren(...(told.texts ?? []).map((each) => expected(each, told.lang)));
   $("comment").value = told.answer?.comment ?? "";
   $("remark").open = $("comment").value !== "";
   tellChoice();
@@ -65,16 +66,33 @@ function showImage(number, told) {
   const image = $("image");
   stopClock();
   clock.kept = 0;
-  image.onload = startClock;
-  image.onerror = () => ask(`pictures/${number}/image`).catch((error) => {
-    if (shown.number === number) $("message").textContent = `${error.message} Skip it, or try again later.`;
-  });
+  image.onload = () => {
+    seen = true;
+    startClock();
+    tellChoice();
+  };
+  image.onerror = () => tellMissing(number);
+  // The last picture would stay until this one has come, beside this one's words.
+  seen = false;
+  image.removeAttribute("src");
   // Its place is kept while it loads.
   image.width = told.width || 1024;
   image.height = told.height || 1024;
   image.alt = `Picture ${number + 1}`;
   image.src = `pictures/${number}/image`;
   enlarge(false);
+}
+
+async function tellMissing(number) {
+  const response = await fetch(`pictures/${number}/image`).catch(() => null);
+  const told = response === null || response.ok ? {} : await response.json().catch(() => ({}));
+  if (shown.number !== number || seen) return;
+  $("message").textContent = `${told.error ?? "The picture cannot be shown."} Skip it, or try again later.`;
+}
+
+function expectation(texts) {
+  if (texts === null) return "Which words are expected is not known; judge those there are";
+  return texts.length ? "These words are expected" : "No words are expected; judge those there are";
 }
 
 function expected(each, lang) {
@@ -101,17 +119,18 @@ function tellChoice() {
   for (const button of document.querySelectorAll("[data-readable], [data-score]")) {
     const [[name, value]] = Object.entries(button.dataset);
     button.setAttribute("aria-pressed", String(answer[name] === JSON.parse(value)));
+    button.disabled = !seen;
   }
   $("save").disabled = !complete();
   $("back").disabled = before.length === 0;
   $("how").textContent = automatic() ? "Answer both, and the next picture comes." : "Save takes you on.";
 }
 
-const complete = () => answer.readable !== undefined && answer.score !== undefined;
+const complete = () => seen && answer.readable !== undefined && answer.score !== undefined;
 const automatic = () => !shown.answer && !$("remark").open;
 
 function choose(name, value) {
-  if (busy) return;
+  if (busy || !seen) return;
   answer[name] = value;
   tellChoice();
   if (complete() && automatic()) save();
@@ -230,6 +249,8 @@ function onKey(event) {
     return;
   }
   if (!$("keys").checked || event.target.closest("textarea")) return;
+  // A key that is held must not run through the pictures.
+  if (event.repeat) return;
   const keys = {
     y: () => choose("readable", true), n: () => choose("readable", false), u: () => choose("readable", null),
     c: comment, z: back, s: skip,
@@ -250,7 +271,7 @@ function comment() {
 document.addEventListener("keydown", onKey);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) stopClock();
-  else if ($("image").complete && !$("judging").hidden) startClock();
+  else if (seen && !$("judging").hidden) startClock();
 });
 $("readable").addEventListener("click", (event) => {
   const button = event.target.closest("button");

@@ -187,3 +187,10 @@ async def test_topics_that_never_open_are_named_with_what_they_lack(
     monkeypatch.setattr(topics_module, "VISIBLE_S", 0.5)
     with pytest.raises(BrokerError, match=rf"no leader for {topics.prefix}prompts, .*; old settings nowhere"):
         await apply_topics(topics.bootstrap, prefix=topics.prefix, partitions=2)
+
+
+def test_no_topic_lets_retention_take_what_only_bears_an_old_timestamp() -> None:
+    """Dead letters bear their record's, prompts their producer's, whose clock nobody knows."""
+    for topic in (PROMPTS, DEAD_LETTERS):
+        stamped_by_broker = topic.config()["message.timestamp.type"] == "LogAppendTime"
+        assert stamped_by_broker or topic.config()["retention.ms"] == "-1"

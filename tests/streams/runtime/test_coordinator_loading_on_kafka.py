@@ -1,11 +1,10 @@
-"""While a group's coordinator loads, aiokafka's admin answers a question for offsets with nothing at all."""
+"""While a group's coordinator loads, nobody knows where a partition stood."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import CoordinatorLoadInProgressError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Admin, KafkaClients
@@ -21,11 +20,11 @@ from tests.support.numbers import (
     send_numbers,
 )
 
-EMPTY_ANSWERS = 5
+LOADING_ANSWERS = 5
 
 
 class LoadingAdmin:
-    """Answers as aiokafka does while the coordinator loads, and then as the coordinator."""
+    """Answers as while the coordinator loads, and then as the coordinator."""
 
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
@@ -37,13 +36,11 @@ class LoadingAdmin:
     async def close(self) -> None:
         await self._admin.close()
 
-    async def list_consumer_group_offsets(
-        self, group_id: str, *, partitions: Sequence[TopicPartition]
-    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
+    async def stable_offset(self, group: str, tp: TopicPartition) -> OffsetAndMetadata | None:
         self.asked += 1
-        if self.asked <= EMPTY_ANSWERS:
-            return {}
-        return await self._admin.list_consumer_group_offsets(group_id, partitions=partitions)
+        if self.asked <= LOADING_ANSWERS:
+            raise CoordinatorLoadInProgressError
+        return await self._admin.stable_offset(group, tp)
 
 
 class LoadingClients(HookedClients):
@@ -72,7 +69,7 @@ async def test_no_partition_starts_from_its_beginning_because_the_coordinator_st
     successor = Echo()
     async with running(loop_of(topics, successor.handle, wrap=wrap)):
         await results(topics, 100)
-    assert made[0].loading.asked > EMPTY_ANSWERS
+    assert made[0].loading.asked > LOADING_ANSWERS
     assert sorted(successor.seen.elements()) == list(range(50, 100))
     assert_each_once_in_order(all_results(topics), 100)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -104,10 +104,8 @@ class IdleCluster:
         self.producers.append(IdleProducer())
         return self.producers[-1]
 
-    async def list_consumer_group_offsets(
-        self, _group: str, *, partitions: Sequence[TopicPartition]
-    ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        return {tp: OffsetAndMetadata(-1, "") for tp in partitions}
+    async def stable_offset(self, _group: str, _tp: TopicPartition) -> OffsetAndMetadata | None:
+        return None
 
     async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 0)

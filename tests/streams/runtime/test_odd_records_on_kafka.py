@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -118,5 +119,9 @@ async def test_an_unparsable_record_behind_an_aborted_gap_is_one_dead_letter_tha
     async with running(loop_of(topics, Echo().handle)):
         await results(topics, 6)
     assert_each_once_in_order(all_results(topics), 6)
+    (letter,) = dead_letters(topics)
     # Three records, the gap and its marker lie before it.
-    assert places(dead_letters(topics)) == [("0", 3 + gap + 1)]
+    assert places([letter]) == [("0", 3 + gap + 1)]
+    # Its timestamp could not be read. One of 1970 would let retention take the letter at once.
+    assert header(letter, "x-original-timestamp") == "-1"
+    assert abs(letter.timestamp()[1] / 1_000 - time.time()) < 600

@@ -100,16 +100,19 @@ ODD_HEADERS: list[tuple[str, bytes | None]] = [
     ("x-error-code", b"from an earlier life"),
     ("mine", b"first"),
 ]
+IN_2009_MS = 1_234_567_890_123
 
 
 @pytest.mark.parametrize("key", [b"key", b"", None, BINARY], ids=["text", "empty", "none", "binary"])
 async def test_a_dead_letter_is_the_record_byte_for_byte_with_our_headers_behind_its_own(
     topics: TestTopics, key: bytes | None
 ) -> None:
-    value, timestamp = BINARY * 3, 1_234_567_890_123
+    value = BINARY * 3
     producer = Producer({"bootstrap.servers": topics.bootstrap})
-    producer.produce(topics.name("prompts"), value, key, 1, timestamp=timestamp, headers=[*ODD_HEADERS])
+    producer.produce(topics.name("prompts"), value, key, 1, timestamp=IN_2009_MS, headers=[*ODD_HEADERS])
     producer.flush(30)
+    (record,) = read_all(topics.bootstrap, topics.name("prompts"))
+    timestamp = record.timestamp()[1]
     dead = Tally()
     async with running(loop_of(topics, Echo().handle, on_done=dead.add)):
         await dead.reached(1)
@@ -117,6 +120,8 @@ async def test_a_dead_letter_is_the_record_byte_for_byte_with_our_headers_behind
     own, ours = headers(letter)[: len(ODD_HEADERS)], headers(letter)[len(ODD_HEADERS) :]
     assert (letter.key(), letter.value()) == (key, value)
     assert letter.timestamp()[1] == timestamp
+    # The producer's would be past the topic's retention, and the prompt soon gone.
+    assert timestamp > IN_2009_MS
     assert own == ODD_HEADERS
     assert tuple(name for name, _ in ours) == OURS
     assert {name: value for name, value in ours if name != "x-error-message"} == {
