@@ -4,42 +4,99 @@ EngineError
 ├── Transient      the same call may work later
 ├── Refused        the provider will not draw this; another engine may
 ├── Unsupported    this engine cannot do what was asked; the text says what it can
-└── Broken         the engine answered with something that is no picture
+├── Broken         the engine answered with something that is no picture
+└── Uncertain      it may have drawn and charged; nobody here knows
+
+Beside its class an error has a `kind`, the taxonomy that the ledger, the breaker and the metrics count by.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from schemas.events import Spec
 
+# auth           the key is missing, wrong or not allowed to: nothing works until a person acts
+# quota          no credit or no more of today's quota: later, by the provider's clock
+# rate           too fast: later, by the provider's wish; no attempt of the prompt's
+# refused_prompt the provider will not draw this prompt
+# refused_output it drew and withholds the picture
+# no_image       it says that all went well, and sent no picture
+# gone           the model or the address is no more
+# invalid        the request is wrong: it will be wrong again
+# unknown        sent, and no answer: it may have been drawn and charged
+# transient      the provider's trouble, or no connection
+# unclear        an answer in a shape that nobody has told us of
+Kind = Literal[
+    "auth",
+    "quota",
+    "rate",
+    "refused_prompt",
+    "refused_output",
+    "no_image",
+    "gone",
+    "invalid",
+    "unknown",
+    "transient",
+    "unclear",
+]
+Billed = Literal["never", "billed", "unknown"]
+
 
 class EngineError(Exception):
-    """A render that gave no picture."""
+    """A render that gave no picture. `billed` says whether it is paid for all the same."""
+
+    default_kind: ClassVar[Kind] = "unclear"
+
+    def __init__(self, message: str, *, kind: Kind | None = None, billed: Billed = "never") -> None:
+        super().__init__(message)
+        self.kind: Kind = kind or self.default_kind
+        self.billed: Billed = billed
 
 
 class Transient(EngineError):
-    """Time-outs, refused connections, 5xx: the same call may work later.
+    """Refused connections, too many requests, 5xx: the same call may work later.
 
     `after_s` is the provider's own wish, where it named one.
     """
 
-    def __init__(self, message: str, *, after_s: float | None = None) -> None:
-        super().__init__(message)
+    default_kind = "transient"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: Kind | None = None,
+        billed: Billed = "never",
+        after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, billed=billed)
         self.after_s = after_s
 
 
 class Refused(EngineError):
-    """The provider will not draw this prompt."""
+    """The provider will not draw this prompt, or withholds what it drew."""
+
+    default_kind = "refused_prompt"
 
 
 class Unsupported(EngineError):
-    """The engine cannot do what was asked: no such size, font or script."""
+    """The engine cannot do what was asked: no such size, font or script; or not here: no key, no model."""
+
+    default_kind = "invalid"
 
 
 class Broken(EngineError):
     """The answer is no picture, or not the picture its headers claim."""
+
+    default_kind = "unclear"
+
+
+class Uncertain(EngineError):
+    """The request may have been carried out and charged. Sent again, it may be charged twice."""
+
+    default_kind = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

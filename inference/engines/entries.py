@@ -13,11 +13,13 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from inference.engines.base import Billed
+
 REGISTRY_PATH = Path(__file__).with_name("registry.yaml")
 
 Role = Literal["preview", "final", "polish", "compose"]
 Field = Literal["seed", "negative_prompt", "steps", "guidance", "sampler", "engine"]
-Billed = Literal["never", "billed", "unknown"]
+
 Usd = Annotated[float, Meta(ge=0, le=1_000)]
 Pixels = Annotated[int, Meta(ge=1)]
 

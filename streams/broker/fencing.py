@@ -31,7 +31,7 @@ CONTROLLER_HEAP_MB = 128
 TELL = "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.controller.ClusterControlManager=info"
 IN_CHARGE = "Performing controller activation"
 # In the metadata log, which is not compressed, a BrokerRegistrationChangeRecord (type 17) whose field 0 is
-# FENCE (1): frame version, type, version, broker id, its epoch, one tagged field, its tag, its size, its value.
+# FENCE (1): frame version, type, version, broker id, its epoch, one tagged field: tag, size, value.
 _FENCED = re.compile(rb"\x01\x11.(.{4}).{8}\x01\x00\x01\x01", re.DOTALL)
 _STATE = re.compile(
     r"(?:RegisterBrokerRecord|BrokerRegistrationChangeRecord)\(brokerId=(\d+),.*?\bfenced=(true|false|-?1)\b"
