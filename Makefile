@@ -44,6 +44,8 @@ chaos: $(READY)
 	@$(BIN)/python -m tests.chaos.run --events 1000000 --kills 300 --report docs/reliability.md
 	@echo "==> the same with a planted fault, which must be found"
 	@$(BIN)/python -m tests.chaos.run --events 100000 --kills 30 --seed 2 --control one-id-per-worker --out out/chaos-control --report docs/reliability.md
+	@echo "==> a lone broker, killed and stopped under load"
+	@$(BIN)/python -m tests.chaos.restarts --rounds 12 --report docs/reliability.md
 	@echo "==> the whole demo, broker and all, killed ten times"
 	@$(BIN)/python -m tests.chaos.kill_demo --kills 10 --report docs/reliability.md
 
