@@ -16,7 +16,7 @@ from inference.bench.statistics import ROUNDS, Floats, Positions, bootstrap, sha
 from inference.legibility.acceptance import Acceptance
 from inference.reviews.pictures import Opinion, Picture
 from inference.reviews.ranks import Auc, Spearman
-from inference.reviews.units import Units, sums
+from inference.reviews.units import Units, sums, told
 
 EDGES: Final = (0.0, 0.25, 0.5, 0.7, 0.85, 0.95, 1.0)
 CANDIDATES: Final = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98)
@@ -140,8 +140,8 @@ def automatic(
         rejected_unreadable=sum(not each.accepted and not each.readable for each in both),
         right_when_accepted=_share_within(accepted, right, places, len(units)),
         right_when_rejected=_share_within(~accepted, right, places, len(units)),
-        auc=Estimate.of(auc),
-        spearman=Estimate.of(spearman),
+        auc=told(auc),
+        spearman=told(spearman),
         bins=_bins(both, places, len(units)),
         threshold=threshold(both, places, acceptance, agrees, random, rounds=rounds),
         false_accepts=tuple(sorted(false_accepts, key=lambda each: -each.score)),
@@ -160,10 +160,10 @@ def threshold(
 ) -> Threshold:
     """Whether any other least score agrees with people significantly more often, after Holm's correction."""
     yes = sum(each.readable for each in both)
-    told = f"{len(both)} pictures ({yes} readable, {len(both) - yes} not)"
+    asked = f"{len(both)} pictures ({yes} readable, {len(both) - yes} not)"
     if len(both) < LEAST_PICTURES or min(yes, len(both) - yes) < LEAST_OF_A_KIND:
         needed = f"at least {LEAST_PICTURES} are needed, {LEAST_OF_A_KIND} of either kind"
-        sentence = f"with {told} nothing can be told yet of the threshold {acceptance.score:g}: {needed}"
+        sentence = f"with {asked} nothing can be told yet of the threshold {acceptance.score:g}: {needed}"
         return Threshold(acceptance.score, None, sentence, ())
     candidates = _candidates(both, places, acceptance, random, rounds)
     better = [each for each in candidates if each.difference.value > 0 and each.p < LEVEL]
@@ -171,11 +171,11 @@ def threshold(
         best = max(better, key=lambda each: each.agrees)
         sentence = (
             f"the threshold {acceptance.score:g} is in doubt: {best.score:g} would agree with people "
-            f"{best.difference:+.3f} more often (p {best.p:.2g} after Holm), over {told}"
+            f"{best.difference:+.3f} more often (p {best.p:.2g} after Holm), over {asked}"
         )
         return Threshold(acceptance.score, False, sentence, candidates)
     sentence = (
-        f"the threshold {acceptance.score:g} stands: it agrees with people on {agrees:.1%} of {told}, and "
+        f"the threshold {acceptance.score:g} stands: it agrees with people on {agrees:.1%} of {asked}, and "
         f"none of {len(candidates)} others from {candidates[0].score:g} to {candidates[-1].score:g} does so "
         "significantly more often"
     )
@@ -195,7 +195,7 @@ def _candidates(
     for score in others:
         theirs = _agreeing(both, replace(acceptance, score=score))
         compared = difference(theirs, ours, places, random, rounds=rounds)
-        if (estimate := Estimate.of(compared.mean)) is not None:
+        if (estimate := told(compared.mean)) is not None:
             found.append(Candidate(score, float(theirs.mean()), estimate, compared.p))
     corrected = holm([each.p for each in found])
     return tuple(replace(each, p=p) for each, p in zip(found, corrected, strict=True))

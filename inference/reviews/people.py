@@ -13,7 +13,7 @@ from inference.bench.figures import Estimate
 from inference.bench.statistics import ROUNDS, Floats, bootstrap, share
 from inference.reviews.agreement import Alpha, Kappa, Scale, coincidence
 from inference.reviews.pictures import Opinion
-from inference.reviews.units import Units
+from inference.reviews.units import Units, told
 from schemas.events import Review
 
 Category = Callable[[Review], int | None]
@@ -90,7 +90,7 @@ def _agreement(
         return None
     held = pairs > 0
     alpha = bootstrap([Alpha(found[held], scale)], int(held.sum()), random, rounds=rounds)[0]
-    return Agreement(pictures, int(pairs.sum()), _told(same, pairs), Estimate.of(alpha))
+    return Agreement(pictures, int(pairs.sum()), _shared(same, pairs), told(alpha))
 
 
 def _pairs(
@@ -112,9 +112,9 @@ def _pair(first: str, second: str, table: Floats, random: np.random.Generator, r
     table, counts = table[counts > 0], counts[counts > 0]
     kappa = bootstrap([Kappa(table)], len(table), random, rounds=rounds)[0]
     same = np.trace(table, axis1=1, axis2=2)
-    return Pair(first, second, int(counts.sum()), _told(same, counts), Estimate.of(kappa))
+    return Pair(first, second, int(counts.sum()), _shared(same, counts), told(kappa))
 
 
-def _told(hits: Floats, counts: Floats) -> Estimate:
+def _shared(hits: Floats, counts: Floats) -> Estimate:
     found = share(hits, counts)
     return Estimate(found.value, found.low, found.high)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from inference.bench.statistics import Floats, Positions
+from inference.bench.figures import Estimate
+from inference.bench.statistics import Floats, Interval, Positions
 from inference.reviews.pictures import Picture
 
 
@@ -32,6 +34,16 @@ class Units:
 
     def of_each(self, pictures: Iterable[Picture]) -> Positions:
         return np.array([self.place(picture) for picture in pictures], np.int64)
+
+
+def told(found: Interval) -> Estimate | None:
+    """A resampled figure; None where it has no value.
+
+    Its ends are unknown where all resamples give the same: four pictures in perfect order say nothing of a
+    fifth, and an interval without width would claim that they do.
+    """
+    flat = math.isclose(found.low, found.high, rel_tol=0, abs_tol=1e-9)
+    return Estimate.of(Interval(found.value, -math.inf, math.inf) if flat else found)
 
 
 def sums(places: Positions, values: Floats, units: int) -> Floats:

@@ -34,10 +34,10 @@ def make_app(session: Session, store: AssetStore, token: str, finish: Callable[[
         Route("/page.css", _static("page.css", "text/css")),
         Route("/page.js", _static("page.js", "text/javascript")),
         Route("/session", desk.session),
-        Route("/pictures/{number:int}", desk.picture),
-        Route("/pictures/{number:int}/image", desk.image),
-        Route("/pictures/{number:int}/review", desk.review, methods=["POST"]),
-        Route("/pictures/{number:int}/reveal", desk.reveal, methods=["POST"]),
+        Route("/pictures/{number}", desk.picture),
+        Route("/pictures/{number}/image", desk.image),
+        Route("/pictures/{number}/review", desk.review, methods=["POST"]),
+        Route("/pictures/{number}/reveal", desk.reveal, methods=["POST"]),
         Route("/finish", desk.finish, methods=["POST"]),
     ]
     return Starlette(
@@ -61,15 +61,18 @@ class _Desk:
         )
 
     async def picture(self, request: Request) -> Response:
-        place = self._place(request)
-        number = request.path_params["number"]
+        number = self._number(request)
         following = self._session.following(number)
         ahead = [] if following is None else range(following, len(self._session.places))[:AHEAD]
-        told = _described(place) | self._progress() | {"number": number, "next": following}
+        told = (
+            _described(self._session.places[number])
+            | self._progress()
+            | {"number": number, "next": following}
+        )
         return JSONResponse(told | {"ahead": list(ahead)})
 
     async def image(self, request: Request) -> Response:
-        image = self._place(request).picture.image
+        image = self._session.places[self._number(request)].picture.image
         if image.media_type not in SHOWN_TYPES:
             raise HTTPException(404, f"{image.media_type} is not shown here")
         try:
@@ -81,12 +84,11 @@ class _Desk:
         )
 
     async def review(self, request: Request) -> Response:
-        self._place(request)
-        number = request.path_params["number"]
+        number = self._number(request)
         try:
             answer = msgspec.json.decode(await _body(request), type=Answer)
             await self._session.judge(number, answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise HTTPException(400, f"answer: {error}") from error
         except Superseded as error:
             raise HTTPException(
@@ -97,9 +99,9 @@ class _Desk:
         return JSONResponse(self._progress() | {"next": self._session.following(number)})
 
     async def reveal(self, request: Request) -> Response:
-        self._place(request)
+        number = self._number(request)
         try:
-            return JSONResponse(_revealed(self._session.reveal(request.path_params["number"])))
+            return JSONResponse(_revealed(self._session.reveal(number)))
         except NotJudged as error:
             raise HTTPException(403, "judge the picture first") from error
 
@@ -107,11 +109,16 @@ class _Desk:
         self._finish()
         return JSONResponse(self._progress())
 
-    def _place(self, request: Request) -> Place:
-        number: int = request.path_params["number"]
-        if number >= len(self._session.places):
-            raise HTTPException(404, f"picture {number}: there are {len(self._session.places)}, from 0")
-        return self._session.places[number]
+    def _number(self, request: Request) -> int:
+        """Raises:
+        HTTPException: there is no such picture.
+        """
+        given: str = request.path_params["number"]
+        count = len(self._session.places)
+        # A longer one is none, and Python reads no more than 4,300 digits.
+        if not (given.isascii() and given.isdecimal() and len(given) <= 9 and int(given) < count):
+            raise HTTPException(404, f"picture {given:.20}: there are {count}, numbered from 0")
+        return int(given)
 
     def _progress(self) -> dict[str, Any]:
         return {"total": len(self._session.places), "judged": self._session.judged}

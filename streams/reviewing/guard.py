@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import Final
 
@@ -10,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Any port: a tunnel's end has another. A page elsewhere that has its name resolved to us is refused by name.
-HOSTS: Final = frozenset({"127.0.0.1", "localhost"})
+HOST: Final = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?")
 HEADERS: Final = {
     "content-security-policy": (
         "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -49,7 +50,7 @@ class Guard:
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if host.rpartition(":")[0] not in HOSTS and host not in HOSTS:
+        if not HOST.fullmatch(host):
             return PlainTextResponse("this host name is not served here\n", 421)
         first = scope["path"].removeprefix("/").partition("/")[0]
         if not secrets.compare_digest(first.encode(), self._token):

@@ -104,7 +104,7 @@ function expected(each, lang) {
   if (each.critical) {
     const note = document.createElement("small");
     note.textContent = "to the letter";
-    item.append(note);
+    item.append(" ", note);
   }
   return item;
 }

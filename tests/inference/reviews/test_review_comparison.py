@@ -208,6 +208,21 @@ def test_several_pictures_of_one_prompt_widen_the_interval() -> None:
     assert widths[1] > 1.5 * widths[0]
 
 
+def test_figures_that_no_resample_changes_have_a_value_and_no_ends() -> None:
+    numbers = range(4)
+    told = compared(
+        [result(number, legibility(0.9 - number / 5)) for number in numbers],
+        [review(number, number < 2, score=5 - number, by=by) for number in numbers for by in ("dana", "lee")],
+    )
+    assert told.automatic is not None
+    (pair,) = told.people.pairs
+    assert told.people.readable is not None
+    for found in (told.automatic.auc, told.automatic.spearman, pair.kappa, told.people.readable.alpha):
+        assert found is not None
+        assert found.value == pytest.approx(1)
+        assert (found.low, found.high) == (None, None)
+
+
 def test_few_pictures_say_nothing_of_the_threshold() -> None:
     told = compared(
         [result(number, legibility(0.9)) for number in range(40)],

@@ -40,9 +40,10 @@ START_S = 60.0
         (("--reviewer", "x" * 201), "has 201 characters"),
         (("--reviewer", "\udcff"), "is no UTF-8"),
         (("--sample", "3", "compare"), "--sample belongs to `review` alone"),
+        (("compare", "--seed", "-1"), "-1 is not in the range"),
         (("compares",), "compares"),
     ],
-    ids=["previews", "status", "sample", "nameless", "name", "bytes", "compare", "mistyped"],
+    ids=["previews", "status", "sample", "nameless", "name", "bytes", "compare", "seed", "mistyped"],
 )
 def test_what_cannot_be_honoured_is_refused(
     arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
@@ -190,6 +191,9 @@ async def test_what_people_say_on_the_page_is_written_left_out_next_time_and_com
     assert "Accepted, but people cannot read it" in shown
     assert "with 4 pictures (2 readable, 2 not) nothing can be told yet of the threshold 0.85" in shown
 
+    assert await call(topics, assets, "review", "compare", "--reviewer", "dnaa") == 2
+    assert "dnaa has judged nothing; there are reviews by dana, lee" in capsys.readouterr().err
+
 
 async def test_nothing_to_judge_and_nothing_to_compare_are_said_and_no_fault(
     topics: TestTopics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -206,6 +210,24 @@ async def test_another_asset_store_than_the_lines_is_noticed_at_once(
     write(topics, await finals(tmp_path / "assets"))
     assert await call(topics, tmp_path / "elsewhere", "review") == 1
     assert "is --assets the store that the line writes to?" in capsys.readouterr().err
+
+
+def lose(folder: Path, results: list[Result]) -> None:
+    for result in results:
+        assert result.pictures is not None
+        next(folder.rglob(f"{result.pictures.image.sha256}.png")).unlink()
+
+
+async def test_a_picture_that_was_lost_keeps_nobody_from_judging_the_others(
+    topics: TestTopics, tmp_path: Path
+) -> None:
+    results = await finals(tmp_path)
+    write(topics, results)
+    # Whichever comes first, most are gone.
+    lose(tmp_path, results[:3])
+    async with reviewing(topics, tmp_path, "--reviewer", "dana") as client:
+        told = await client.get("session")
+        assert told.json()["total"] == 4
 
 
 def last_json(capsys: pytest.CaptureFixture[str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from inference.assets import AssetStore
 from inference.reviews.pictures import Picture, picture_of
 from schemas.events import Review
 from streams.reviewing.records import WriteFailed
-from streams.reviewing.serving import PageServer, PortTaken
+from streams.reviewing.serving import DRAIN_S, PageServer, PortTaken
 from streams.reviewing.session import Session, review_id, turns
 from tests.support.reviews import PNG, final, reading, stored
 
@@ -100,7 +100,8 @@ async def test_without_the_token_nothing_is_told(desk: Desk, token: str) -> None
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1]:80", ""]
+    "host",
+    ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "127.0.0.1:1@evil.example", "[::1]:80", ""],
 )
 async def test_a_host_name_that_is_not_ours_is_refused(desk: Desk, host: str) -> None:
     assert (await desk.client.get("session", headers={"host": host})).status_code in (400, 421)
@@ -266,6 +267,58 @@ async def test_an_answer_that_is_none_is_refused_by_its_field(
     assert desk.log.reviews == []
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b'{"comment": "\xff"}', b'{"more": ' + b"[" * 30_000, b'{"comment": "\\ud800"}'],
+    ids=["nothing", "an array", "no UTF-8", "deep", "half a pair"],
+)
+async def test_what_is_no_answer_at_all_is_refused(desk: Desk, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await desk.client.post("pictures/0/review", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("answer: ")
+    assert desk.log.reviews == []
+
+
+async def test_what_was_judged_in_an_earlier_session_is_no_longer_blind(tmp_path: Path) -> None:
+    async with served(tmp_path, given=1) as desk:
+        await desk.judge(0, turn=1)
+        assert [review.seen_blind for review in desk.log.reviews] == [False]
+
+
+async def test_of_a_picture_that_was_never_scored_the_words_are_unknown_and_not_none(tmp_path: Path) -> None:
+    store, pictures = await gallery(tmp_path)
+    session = Session("dana", [replace(pictures[0], legibility=None)], {}, Log().write)
+    server = PageServer(session, store)
+    running = asyncio.create_task(server.run(lambda _address: None))
+    async with httpx.AsyncClient(base_url=server.address, trust_env=False) as client:
+        assert (await client.get("pictures/0")).json()["texts"] is None
+    server.stop()
+    await asyncio.wait_for(running, 10)
+
+
+async def test_told_twice_to_stop_the_server_does_not_wait_for_answers(tmp_path: Path) -> None:
+    store, pictures = await gallery(tmp_path)
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    async def write(_review: Review) -> None:
+        asked.set()
+        await never.wait()
+
+    server = PageServer(Session("dana", pictures, {}, write), store)
+    running = asyncio.create_task(server.run(lambda _address: None))
+    headers = {"origin": server.address.removesuffix(urlsplit(server.address).path)}
+    async with httpx.AsyncClient(base_url=server.address, headers=headers, trust_env=False) as client:
+        posting = asyncio.create_task(client.post("pictures/0/review", json=GOOD))
+        await asyncio.wait_for(asked.wait(), 10)
+        server.stop()
+        server.stop()
+        await asyncio.wait_for(running, DRAIN_S / 2)
+        never.set()
+        posting.cancel()
+        await asyncio.gather(posting, return_exceptions=True)
+
+
 async def test_an_endless_answer_is_cut_off(desk: Desk) -> None:
     answer = await desk.judge(0, comment="x" * 100_000)
     assert answer.status_code == 413
@@ -294,7 +347,7 @@ async def test_a_picture_that_can_hold_a_script_is_not_shown(tmp_path: Path) -> 
     await asyncio.wait_for(running, 10)
 
 
-@pytest.mark.parametrize("number", ["3", "-1", "x"])
+@pytest.mark.parametrize("number", ["3", "-1", "x", "٣", "9" * 5_000], ids=["3", "-1", "x", "Arabic", "huge"])
 async def test_there_is_no_other_picture(desk: Desk, number: str) -> None:
     assert (await desk.client.get(f"pictures/{number}")).status_code == 404
 
