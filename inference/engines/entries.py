@@ -13,15 +13,28 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from inference.engines.base import Billed
+from inference.engines.terms import Billing, Price, PriceStep, Sizes, TokenPrices
+
+__all__ = [
+    "Billing",
+    "EngineGone",
+    "Entry",
+    "Field",
+    "Price",
+    "PriceStep",
+    "Registry",
+    "RegistryError",
+    "Role",
+    "Sizes",
+    "TokenPrices",
+    "UnknownEngine",
+    "load_registry",
+]
 
 REGISTRY_PATH = Path(__file__).with_name("registry.yaml")
 
 Role = Literal["preview", "final", "polish", "compose"]
 Field = Literal["seed", "negative_prompt", "steps", "guidance", "sampler", "engine"]
-
-Usd = Annotated[float, Meta(ge=0, le=1_000)]
-Pixels = Annotated[int, Meta(ge=1)]
 
 
 class RegistryError(ValueError):
@@ -36,79 +49,13 @@ class EngineGone(LookupError):
     """The engine has ended and nothing living follows it."""
 
 
-class PriceStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The price of one picture of at most `up_to` pixels."""
-
-    up_to: Pixels
-    usd: Usd
-
-
-class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A list price a picture, or our own machine's time."""
-
-    priced_on: dt.date
-    usd: Usd = 0.0
-    per: Literal["image", "gpu_second", "cpu_second"] = "image"
-    by_pixels: tuple[PriceStep, ...] = ()
-    note: str = ""
-
-    def of(
-        self, width: int, height: int, seconds: float, *, usd_per_gpu_hour: float, usd_per_cpu_hour: float
-    ) -> float:
-        """US dollars for one picture of `width` x `height` pixels that took `seconds`.
-
-        Above the last size step the last step's price holds.
-        """
-        match self.per:
-            case "gpu_second":
-                return seconds * usd_per_gpu_hour / 3600
-            case "cpu_second":
-                return seconds * usd_per_cpu_hour / 3600
-            case "image":
-                return self.list_usd(width, height)
-
-    def list_usd(self, width: int, height: int) -> float:
-        """The list price of one picture; 0 where it is our machine's time that costs."""
-        for step in self.by_pixels:
-            if width * height <= step.up_to:
-                return step.usd
-        return self.by_pixels[-1].usd if self.by_pixels else self.usd
-
-
-class Sizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What sizes an engine draws. `only` lists them as WIDTHxHEIGHT where they are fixed."""
-
-    only: tuple[Annotated[str, Meta(pattern=r"^\d+x\d+$")], ...] = ()
-    max_pixels: Pixels | None = None
-    max_ratio: Annotated[float, Meta(ge=1)] | None = None
-
-    def objection(self, width: int, height: int) -> str | None:
-        """Why a size cannot be drawn, or None."""
-        asked = f"{width}x{height}"
-        if self.only and asked not in self.only:
-            return f"draws no {asked}; it draws {', '.join(self.only)}"
-        if self.max_pixels is not None and width * height > self.max_pixels:
-            return f"draws no {asked}: {width * height} pixels, at most {self.max_pixels}"
-        if self.max_ratio is not None and max(width, height) > self.max_ratio * min(width, height):
-            return f"draws no {asked}: one side may be at most {self.max_ratio:g} times the other"
-        return None
-
-
-class Billing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether a call that gave no picture is paid for."""
-
-    prompt_refused: Billed = "never"
-    output_refused: Billed = "never"
-    time_out: Billed = "never"
-    note: str = ""
-
-
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One logical engine.
 
     `fields` are the request fields its server takes beside prompt, width and height; `stands_in`
     says whether the emulator may take its place; `key_env` names the environment variable that
-    holds its key; `url` is the address of an `http_render` server; `in_flight` is how many pictures
+    holds its key; `url` is the address of an `http_render` server, or of one that stands for a hosted API;
+    `quality` is what a hosted API that has several is asked for; `in_flight` is how many pictures
     may be under way at once. `aliases` are other names that people call it by; what is recorded is `name`.
     """
 
@@ -123,6 +70,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sizes: Sizes = Sizes()
     billing: Billing = Billing()
     url: str | None = None
+    quality: str = ""
     key_env: str | None = None
     key_optional: bool = False
     in_flight: Annotated[int, Meta(ge=1)] = 16
@@ -251,6 +199,10 @@ def _entry(name: str, fields: object) -> Entry:
     if steps != sorted(set(steps)):
         raise RegistryError(f"{name}.price.by_pixels: up_to must rise from step to step; got {steps}")
     largest = entry.sizes.max_pixels
+    if entry.sizes.tiers and [tier.up_to for tier in entry.sizes.tiers] != sorted(
+        {tier.up_to for tier in entry.sizes.tiers}
+    ):
+        raise RegistryError(f"{name}.sizes.tiers: up_to must rise from tier to tier")
     if steps and (largest is None or largest > steps[-1]):
         raise RegistryError(
             f"{name}.sizes.max_pixels: {largest} has no price; price.by_pixels ends at {steps[-1]}"

@@ -79,6 +79,18 @@ class Local(Protocol):
         ...
 
 
+class Hosted(Protocol):
+    """The adapters of hosted engines (`adapters.HostedEngines`)."""
+
+    def speaks(self, adapter: str) -> bool:
+        """Whether there is an adapter of that name."""
+        ...
+
+    def engine(self, entry: Entry, key: str) -> Engine:
+        """The engine of `entry`, called with `key`."""
+        ...
+
+
 class Engines:
     """Builds engines when they are first asked for, and owns them."""
 
@@ -93,9 +105,11 @@ class Engines:
         usd_per_gpu_hour: float = USD_PER_GPU_HOUR,
         environ: Mapping[str, str] = os.environ,
         local: Local | None = None,
+        hosted: Hosted | None = None,
     ) -> None:
         """`emulator_url` is the emulator's base address; `render_url` is where `http_render` posts to;
-        `local` are the models on this machine, closed with the engines.
+        `local` are the models on this machine, closed with the engines; `hosted` speaks to the providers, and
+        without it none is called.
         """
         self.registry = registry
         self._today = today
@@ -105,6 +119,7 @@ class Engines:
         self._usd_per_gpu_hour = usd_per_gpu_hour
         self._environ = environ
         self._local = local
+        self._hosted = hosted
         self._built: dict[tuple[str, bool], Engine] = {}
         self._open = AsyncExitStack()
         self._adapters: dict[str, Callable[[Entry], Engine]] = {
@@ -145,8 +160,7 @@ class Engines:
         """The one engine of this resolution, built at the first call."""
         key = (resolved.entry.name, resolved.emulated)
         if key not in self._built:
-            build = self._emulated if resolved.emulated else self._adapters[resolved.entry.adapter]
-            self._built[key] = engine = build(resolved.entry)
+            self._built[key] = engine = self._build(resolved)
             self._open.push_async_callback(engine.aclose)
         return self._built[key]
 
@@ -157,9 +171,21 @@ class Engines:
         if self._local is not None:
             await self._local.aclose()
 
+    def _build(self, resolved: Resolved) -> Engine:
+        entry = resolved.entry
+        if resolved.emulated:
+            return self._emulated(entry)
+        if entry.adapter in self._adapters:
+            return self._adapters[entry.adapter](entry)
+        key = self._environ.get(entry.key_env or "", "")
+        if self._hosted is None or not key:
+            raise EngineUnavailable(f"{entry.name}: {self._missing(entry)}")
+        return self._hosted.engine(entry, key)
+
     def _missing(self, entry: Entry) -> str | None:
         """What keeps a living engine from being called here, with the way to get it."""
-        if entry.adapter not in self._adapters:
+        is_hosted = self._hosted is not None and self._hosted.speaks(entry.adapter)
+        if entry.adapter not in self._adapters and not is_hosted:
             return f"its adapter {entry.adapter!r} is not part of this version"
         if entry.adapter == "sd3_local":
             return (

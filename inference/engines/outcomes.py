@@ -1,0 +1,159 @@
+"""What an answer without a picture means: one table for every hosted API.
+
+The first rule that fits holds: those of the provider first, then those by status. Sections in the comments
+are of the research page "Hosted engines" (A1 to A7), where the shapes and their sources stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from inference.engines.base import (
+    Billed,
+    Broken,
+    EngineError,
+    Kind,
+    Refused,
+    Transient,
+    Uncertain,
+    Unsupported,
+)
+from inference.engines.contract import NOT_JSON, Provider, Told
+from inference.engines.redaction import Redactor
+from inference.engines.terms import Billing
+
+# Nobody says when an account will have credit again: it is looked at once an hour.
+QUOTA_RECHECK_S: Final = 3600.0
+
+_ALL: Final = range(100, 600)
+_GATEWAY_GAVE_UP: Final = (504, 520, 524)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Fits where all that it names fits: a whole word, a part of the message, the status."""
+
+    kind: Kind
+    words: str = ""
+    message: str = ""
+    statuses: range | tuple[int, ...] = _ALL
+
+    def fits(self, told: Told) -> bool:
+        return (
+            told.status in self.statuses
+            and (not self.words or any(re.fullmatch(self.words, word) for word in told.words))
+            and (not self.message or re.search(self.message, told.message, re.IGNORECASE) is not None)
+        )
+
+
+_GOOGLE: Final = (  # A1, A2
+    Rule("auth", "API_KEY_.*|UNAUTHENTICATED|PERMISSION_DENIED|SERVICE_DISABLED|BILLING_DISABLED"),
+    Rule("auth", message="billed users|enable billing|location is not supported", statuses=(400, 403)),
+    Rule("quota", ".*PerDay.*|limit-0", statuses=(429,)),
+    Rule("refused_prompt", "blockReason=(SAFETY|OTHER|BLOCKLIST|PROHIBITED_CONTENT|IMAGE_SAFETY)"),
+    Rule("refused_prompt", "blockReason=(MODEL_ARMOR|JAILBREAK)"),
+    Rule("refused_prompt", message="responsible ai|sensitive words|safety (polic|filter)", statuses=(400,)),
+    Rule("refused_output", "finishReason=(IMAGE_)?(SAFETY|PROHIBITED_CONTENT|RECITATION)"),
+    Rule("refused_output", "finishReason=(BLOCKLIST|SPII)"),
+    Rule("refused_output", "raiFilteredReason|no-predictions|prediction-without-bytes"),
+    Rule("no_image", "no-candidates|finishReason=(NO_IMAGE|IMAGE_OTHER|OTHER|STOP|MAX_TOKENS)"),
+    Rule("invalid", "finishReason=LANGUAGE"),
+)
+_OPENAI: Final = (  # A3
+    Rule("quota", "insufficient_quota|billing_hard_limit_reached|billing_not_active"),
+    Rule("quota", "rate_limit_exceeded", message=r"per day|\bRPD\b|\bIPD\b"),
+    Rule("refused_output", "moderation_stage=output"),
+    Rule("refused_prompt", "moderation_blocked|content_policy_violation"),
+    Rule("gone", "model_not_found|model_deprecated"),
+    Rule("no_image", "no-data"),
+)
+_IDEOGRAM: Final = (  # A4
+    Rule("quota", "insufficient_funds|daily_limit"),
+    Rule("rate", "inflight_limit"),
+    Rule("refused_prompt", statuses=(422,)),
+    Rule("refused_output", "is_image_safe=false"),
+    Rule("no_image", "no-data|no-url"),
+)
+_STABILITY: Final = (  # A5
+    Rule("refused_prompt", "content_moderation"),
+    Rule("refused_output", "finish_reason=CONTENT_FILTERED"),
+    Rule("no_image", "no-image"),
+)
+BY_PROVIDER: Final[Mapping[Provider, tuple[Rule, ...]]] = {
+    "google": _GOOGLE,
+    "openai": _OPENAI,
+    "ideogram": _IDEOGRAM,
+    "stability": _STABILITY,
+}
+BY_STATUS: Final = (  # A7
+    # A page of somebody's gateway: the API itself would have answered in its own shape.
+    Rule("unclear", NOT_JSON, statuses=(403, 404)),
+    Rule("auth", statuses=(401, 403)),
+    Rule("quota", statuses=(402,)),
+    Rule("gone", statuses=(404, 410)),
+    Rule("invalid", statuses=(400, 405, 406, 411, 413, 414, 415, 422, 431)),
+    Rule("rate", statuses=(429,)),
+    Rule("transient", statuses=(408, 409, 425)),
+    # The far side went on drawing when the gateway hung up: it is our own time-out by another name.
+    Rule("unknown", statuses=_GATEWAY_GAVE_UP),
+    Rule("transient", statuses=range(500, 600)),
+)
+
+_HINTS: Final[Mapping[Kind, str]] = {
+    "auth": "is the key right, and allowed to?",
+    "quota": "the account has no credit, or no more of its quota",
+    "gone": "the model or the address is no more; name its successor in the registry",
+    "unknown": "it may have been drawn and billed",
+    "unclear": "an answer of a shape that nobody has told us of",
+}
+
+
+def kind_of(provider: Provider, told: Told) -> Kind:
+    """The kind of outcome that `told` is."""
+    rules = (*BY_PROVIDER[provider], *BY_STATUS)
+    return next((rule.kind for rule in rules if rule.fits(told)), "unclear")
+
+
+def billed_by(kind: Kind, status: int, billing: Billing) -> Billed:
+    """Whether a call of that outcome is paid for, by what the registry says of the engine."""
+    match kind:
+        case "refused_prompt":
+            return billing.prompt_refused
+        case "refused_output" | "no_image":
+            return billing.output_refused
+        case "unknown":
+            return billing.time_out
+        case "unclear":
+            return "unknown" if 200 <= status < 300 else "never"
+        case _:
+            return "never"
+
+
+def error_of(
+    engine: str, provider: Provider, told: Told, *, body: bytes, redact: Redactor, billing: Billing
+) -> EngineError:
+    """The error for `told`, read from `body`, with what it says in a line that is free of secrets."""
+    kind = kind_of(provider, told)
+    billed = billed_by(kind, told.status, billing)
+    said = ": ".join(filter(None, [", ".join(told.words), told.message]))
+    # A shape that nobody knows is shown as it came.
+    quoted = redact.quoted(body) if kind == "unclear" or not said else redact.line(said)
+    text = f"{engine}: HTTP {told.status}, {kind}" + (f": {quoted}" if quoted else "")
+    text += f"; {_HINTS[kind]}" if kind in _HINTS else ""
+    match kind:
+        case "refused_prompt" | "refused_output":
+            return Refused(text, kind=kind, billed=billed)
+        case "auth" | "gone" | "invalid":
+            return Unsupported(text, kind=kind, billed=billed)
+        case "no_image" | "unclear":
+            return Broken(text, kind=kind, billed=billed)
+        case "unknown":
+            return Uncertain(text, kind=kind, billed=billed)
+        case "quota" | "rate" | "transient":
+            if not told.again:
+                return Broken(f"{text}; the provider says not to try again", kind=kind, billed=billed)
+            after_s = QUOTA_RECHECK_S if kind == "quota" and told.after_s is None else told.after_s
+            return Transient(text, kind=kind, billed=billed, after_s=after_s)

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import tracemalloc
+import zlib
+from typing import Any
+
+import pytest
+
+from inference.engines.base import Broken, EngineError, Transient, Uncertain, Unsupported
+from inference.engines.redaction import Redactor
+from inference.engines.transport import Answer, Call, Limits, Slots, Transport
+from inference.pictures import PictureError, normalise
+from tests.inference.engines.playback import (
+    KEY,
+    SPEC,
+    SUCCESSES,
+    Player,
+    engine_at,
+    playing,
+    png,
+    reply,
+)
+
+MIB = 1024 * 1024
+
+
+def transport(player: Player | None = None, **limits: Any) -> Transport:
+    address = player.url if player else "http://127.0.0.1:9"
+    settings = {"total_s": 5.0, "connect_s": 1.0, **limits}
+    return Transport("engine", address=address, redact=Redactor(KEY), limits=Limits(**settings))
+
+
+async def failure(transport: Transport, url: str, *, fetching: bool = False) -> EngineError:
+    call = Call(url=url, body=b"{}", headers={"Api-Key": KEY})
+    with pytest.raises(EngineError) as caught:
+        await (transport.fetch(url) if fetching else transport.send(call))
+    await transport.aclose()
+    assert KEY not in repr(caught.value) + repr(call)
+    return caught.value
+
+
+async def silence(_writer: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def endless(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b" " * MIB)
+        await writer.drain()
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def hang_up_midway(writer: asyncio.StreamWriter) -> None:
+    writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"data": [')
+    await writer.drain()
+    writer.close()
+
+
+async def unused_port() -> int:
+    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port
+
+
+async def test_nobody_at_the_address_means_that_nothing_was_sent() -> None:
+    error = await failure(transport(), f"http://127.0.0.1:{await unused_port()}/generate")
+    assert isinstance(error, Transient)
+    assert (error.kind, error.billed) == ("transient", "never")
+    assert "nothing was sent" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [(silence, "no answer in 0.2 s"), (hang_up, "connection lost"), (hang_up_midway, "connection lost")],
+    ids=["silence", "hung up", "hung up midway"],
+)
+async def test_sent_without_a_whole_answer_is_of_unknown_outcome(answer: Any, says: str) -> None:
+    async with playing({"/": answer}) as player:
+        error = await failure(transport(player, total_s=0.2), player.url)
+        assert len(player.heard) == 1
+    assert isinstance(error, Uncertain)
+    assert (error.kind, error.billed) == ("unknown", "unknown")
+    assert says in str(error)
+    assert "may have been drawn and billed" in str(error)
+
+
+async def test_an_answer_that_drips_for_ever_ends_with_the_whole_call_s_time() -> None:
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with playing({"/": drip}) as player:
+        error = await failure(transport(player, total_s=0.3, read_s=5.0), player.url)
+    assert isinstance(error, Uncertain)
+
+
+async def test_a_body_without_end_is_cut_at_the_limit_and_not_held() -> None:
+    async with playing({"/": endless}) as player:
+        tracemalloc.start()
+        error = await failure(transport(player, answer_bytes=4 * MIB, total_s=60.0), player.url)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert isinstance(error, Broken)
+    assert (error.kind, error.billed) == ("unclear", "unknown")
+    assert f"larger than {4 * MIB} bytes; reading stopped there" in str(error)
+    assert peak < 24 * MIB
+
+
+async def test_a_small_packet_that_unpacks_to_a_large_one_is_cut_too() -> None:
+    packed = gzip.compress(b" " * (64 * MIB))
+    async with playing({"/": reply(200, {"Content-Encoding": "gzip"}, packed)}) as player:
+        tracemalloc.start()
+        error = await failure(transport(player, answer_bytes=4 * MIB, total_s=60.0), player.url)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert isinstance(error, Broken)
+    assert peak < 24 * MIB
+
+
+async def test_a_packed_answer_that_nobody_asked_for_is_read_all_the_same() -> None:
+    async with playing({"/": reply(200, {"Content-Encoding": "gzip"}, gzip.compress(b"{}"))}) as player:
+        sender = transport(player)
+        assert (await sender.send(Call(url=player.url))).body == b"{}"
+        await sender.aclose()
+        assert player.heard[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("br", b"..."), ("gzip", b"no gzip at all")], ids=["unknown", "broken"]
+)
+async def test_a_packing_that_cannot_be_undone_is_named(encoding: str, body: bytes) -> None:
+    async with playing({"/": reply(200, {"Content-Encoding": encoding}, body)}) as player:
+        error = await failure(transport(player), player.url)
+    assert isinstance(error, Broken)
+    assert encoding in str(error)
+    assert error.billed == "unknown"
+
+
+async def test_of_an_error_s_body_the_beginning_is_enough() -> None:
+    async with playing({"/": reply(500, {}, b"x" * (10 * MIB))}) as player:
+        sender = transport(player)
+        answer = await sender.send(Call(url=player.url))
+        await sender.aclose()
+    assert (answer.status, len(answer.body)) == (500, 65_536)
+
+
+async def test_a_redirect_is_an_answer_and_no_other_server_hears_of_it() -> None:
+    async with playing({}) as elsewhere, playing({}) as player:
+        player.answers["/"] = reply(307, {"Location": elsewhere.url})
+        sender = transport(player)
+        answer = await sender.send(Call(url=player.url, headers={"Api-Key": KEY}))
+        await sender.aclose()
+        assert isinstance(answer, Answer)
+        assert answer.status == 307
+        assert elsewhere.heard == []
+
+
+async def test_every_call_has_a_connection_of_its_own() -> None:
+    connections = 0
+
+    async def keep_alive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.read(65_536):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(keep_alive, "127.0.0.1", 0)
+    sender = transport()
+    for _ in range(3):
+        await sender.send(Call(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", method="GET"))
+    await sender.aclose()
+    server.close()
+    await server.wait_closed()
+    assert connections == 3
+
+
+async def test_what_has_been_drawn_may_be_asked_for_again() -> None:
+    async with playing({"/": hang_up}) as player:
+        error = await failure(transport(player), player.url, fetching=True)
+    assert isinstance(error, Transient)
+
+
+@pytest.mark.parametrize("url", ["ftp://x.test/a", "http://", "http://[::1", "x"])
+async def test_an_address_that_is_none_is_never_sent_to(url: str) -> None:
+    error = await failure(transport(), url)
+    assert isinstance(error, (Unsupported, Transient))
+    assert error.billed == "never"
+
+
+async def test_places_are_counted_in_pictures_and_given_in_turn() -> None:
+    slots = Slots(4)
+    order: list[str] = []
+    leave = asyncio.Event()
+
+    async def draw(name: str, images: int) -> None:
+        async with slots.taken(images):
+            order.append(name)
+            await leave.wait()
+
+    tasks = [asyncio.create_task(draw(name, images)) for name, images in (("a", 3), ("b", 2), ("c", 1))]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert order == ["a"], "one place is free, but the next in line needs two"
+    leave.set()
+    await asyncio.gather(*tasks)
+    assert order == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="at most 4 are drawn at once; got 5"):
+        async with slots.taken(5):
+            pass
+
+
+async def test_a_waiter_that_gives_up_leaves_its_places() -> None:
+    slots = Slots(2)
+    async with slots.taken(1):
+        waiting = asyncio.create_task(slots.taken(2).__aenter__())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    async with asyncio.timeout(1), slots.taken(2):
+        pass
+
+
+def stability_answer(image: bytes) -> bytes:
+    return json.dumps({"image": base64.b64encode(image).decode(), "finish_reason": "SUCCESS"}).encode()
+
+
+async def test_a_picture_cut_short_is_found_where_pictures_are_decoded() -> None:
+    whole = png(256, 256)
+    body = stability_answer(whole[: len(whole) // 2])
+    async with playing({"/": reply(200, {"Content-Type": "application/json"}, body)}) as player:
+        engine = engine_at(player.url, "sd3.5_medium_hosted")
+        picture = await engine.render(SPEC)
+        await engine.aclose()
+    with pytest.raises(PictureError, match="cannot be decoded"):
+        normalise(picture.data, picture.media_type)
+
+
+async def test_a_picture_that_unpacks_without_measure_reaches_the_guard_against_it() -> None:
+    bomb = bytearray(png())
+    bomb[16:24] = (9_000).to_bytes(4, "big") * 2
+    bomb[29:33] = zlib.crc32(bytes(bomb[12:29])).to_bytes(4, "big")
+    body = stability_answer(bytes(bomb))
+    async with playing({"/": reply(200, {}, body)}) as player:
+        engine = engine_at(player.url, "sd3.5_medium_hosted")
+        picture = await engine.render(SPEC)
+        await engine.aclose()
+    with pytest.raises(PictureError, match="9000x9000 is 81000000 pixels; at most"):
+        normalise(picture.data, picture.media_type)
+
+
+@pytest.mark.parametrize("case", SUCCESSES, ids=lambda case: case.name)
+async def test_bytes_that_are_no_picture_are_named_and_paid_for(case: Any) -> None:
+    raw = case.bytes_at("{HERE}")
+    body = raw.partition(b"\r\n\r\n")[2]
+    text = body.replace(base64.b64encode(png()), base64.b64encode(b"<html>no picture</html>"))
+    async with playing({}) as player:
+        html = reply(200, {"Content-Type": "image/png"}, b"<html>no picture</html>")
+        player.answers = {"/picture": html, "/api/images": html}
+        player.answers["/"] = reply(200, {}, text.replace(b"{HERE}", player.url.encode()))
+        engine = engine_at(player.url, case.engine)
+        with pytest.raises(Broken, match="none of image/png") as caught:
+            await engine.render(case.spec)
+        await engine.aclose()
+    assert caught.value.billed == "billed"
+
+
+async def test_a_picture_of_another_kind_than_claimed_is_named() -> None:
+    case = next(case for case in SUCCESSES if case.name == "gemini-drawn")
+    raw = case.bytes_at("x").partition(b"\r\n\r\n")[2].replace(b'"image/png"', b'"image/webp"')
+    async with playing({"/": reply(200, {}, raw)}) as player:
+        engine = engine_at(player.url, case.engine)
+        with pytest.raises(Broken, match="is image/png by its first bytes; claimed 'image/webp'"):
+            await engine.render(case.spec)
+        await engine.aclose()
