@@ -10,6 +10,9 @@ before every partition has its leader again.
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +24,7 @@ from streams.broker.launch import Options, Runtime
 from streams.broker.process import BrokerProcess
 from streams.broker.properties import controller_properties, render_properties
 
+logger = logging.getLogger(__name__)
 # Without it the brokers start all the same: after their old sessions, and with the risk told above.
 FENCE_S = 15.0
 POLL_S = 0.02
@@ -54,29 +58,37 @@ def fence_absent(runtime: Runtime, nodes: Sequence[Absent]) -> bool:
     """
     if not all(node.folder.is_formatted() for node in nodes):
         return False
-    controllers: list[_Controller] = []
-    try:
-        controllers += [_Controller.start(runtime, node) for node in nodes]
-        return _wait_until_fenced(controllers)
-    finally:
+    with contextlib.ExitStack() as running:
+        controllers = []
+        for node in nodes:
+            controllers.append(_Controller.start(runtime, node))
+            running.callback(controllers[-1].process.terminate, STOP_S)
+        fenced = _wait_until_fenced(controllers)
         for controller in controllers:
             controller.process.ask_to_stop()
-        for controller in controllers:
-            controller.process.terminate(STOP_S)
+    if not fenced:
+        logger.warning(
+            "%s: no controller took the old brokers for gone within %.0f s: they start all the same, when "
+            "their sessions have ended; %s may say why",
+            nodes[0].folder.path,
+            FENCE_S,
+            nodes[0].folder.controller_log,
+        )
+    return fenced
 
 
 @dataclass(frozen=True, slots=True)
 class _Controller:
-    """`known` is what its metadata log was in size, by file, before it started."""
+    """`known` is how often its metadata log declared each broker fenced before it started."""
 
     node: Absent
     process: BrokerProcess
-    known: Mapping[Path, int]
+    known: Mapping[int, int]
 
     @classmethod
     def start(cls, runtime: Runtime, node: Absent) -> _Controller:
         folder, options = node.folder, node.options
-        known = {segment: segment.stat().st_size for segment in _segments(folder)}
+        known = fences_in(_metadata(folder))
         properties = controller_properties(
             ports=options.ports, logs=folder.logs.name, node_id=options.node_id, voters=options.voters
         )
@@ -96,14 +108,15 @@ class _Controller:
     def said(self) -> str:
         return self.node.folder.controller_log.read_text("utf-8", "replace")
 
-    def wrote(self) -> bytes:
-        """What its metadata log has gained, whoever of the controllers decided it."""
-        gained = b""
-        for segment in _segments(self.node.folder):
-            with segment.open("rb") as log:
-                log.seek(self.known.get(segment, 0))
-                gained += log.read()
-        return gained
+    def wrote_fences(self) -> set[int]:
+        """The brokers that its metadata log has declared fenced since, whichever controller decided it."""
+        now = fences_in(_metadata(self.node.folder))
+        return {broker for broker, times in now.items() if times > self.known.get(broker, 0)}
+
+
+def _metadata(folder: DataFolder) -> bytes:
+    """The metadata log as it lies there; what a crash tore off its end is cut off by the next controller."""
+    return b"".join(segment.read_bytes() for segment in _segments(folder))
 
 
 def _segments(folder: DataFolder) -> list[Path]:
@@ -126,7 +139,7 @@ def _all_fenced(controllers: Sequence[_Controller]) -> bool:
         if brokers <= fenced_by(said):
             # What it decides it says before it is written down; what it only read is.
             decided = fenced_by(IN_CHARGE + said.partition(IN_CHARGE)[2])
-            return all(decided <= fenced_in(one.wrote()) for one in controllers)
+            return all(decided <= one.wrote_fences() for one in controllers)
     return False
 
 
@@ -138,6 +151,6 @@ def fenced_by(log: str) -> set[int]:
     return {broker for broker, fenced in states.items() if fenced}
 
 
-def fenced_in(metadata: bytes) -> set[int]:
-    """The brokers that `metadata`, a piece of the cluster's metadata log, declares fenced at some point."""
-    return {int.from_bytes(broker, "big") for broker in _FENCED.findall(metadata)}
+def fences_in(metadata: bytes) -> collections.Counter[int]:
+    """How often `metadata`, a piece of the cluster's metadata log, declares each broker fenced."""
+    return collections.Counter(int.from_bytes(broker, "big") for broker in _FENCED.findall(metadata))

@@ -98,6 +98,7 @@ def server_properties(
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listening),
         "log.dirs": logs,
+        "metadata.log.dir": logs,
     }
     chosen = dict(settings or {})
     if taken := sorted(chosen.keys() & fixed.keys()):

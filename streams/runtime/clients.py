@@ -16,7 +16,7 @@ from aiokafka.protocol.transaction import AddOffsetsToTxnRequest, EndTxnRequest,
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.topics import DEAD_LETTERS
-from streams.runtime.group_offsets import GroupAdmin
+from streams.runtime.group_offsets import Ending, GroupAdmin
 from streams.runtime.records import Record
 from streams.settings import Settings
 
@@ -28,6 +28,7 @@ TRANSACTION_MS = 60_000
 REQUEST_BYTES = DEAD_LETTERS.max_message_bytes + 4_096
 # Well under every topic's limit, which the broker applies to whole batches.
 BATCH_BYTES = 256 * 1_024
+ADDED_S = 0.005
 _ENDING = (AddOffsetsToTxnRequest, EndTxnRequest, TxnOffsetCommitRequest)
 
 
@@ -84,13 +85,14 @@ class Producer(Protocol):
         self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_id: str
     ) -> None: ...
     async def commit_transaction(self) -> None: ...
-    async def commit_what_is_pending(self, partitions: Iterable[TopicPartition], group_id: str) -> None: ...
+    async def end_again(self, topics: Iterable[str], group_id: str, ending: Ending) -> None: ...
 
 
 class Admin(Protocol):
     async def start(self) -> None: ...
     async def close(self) -> None: ...
     async def stable_offset(self, group: str, tp: TopicPartition) -> OffsetAndMetadata | None: ...
+    async def last_ending(self, transactional_id: str) -> Ending | None: ...
 
 
 class Clients(Protocol):
@@ -138,20 +140,41 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka
                 raise OutcomeUnknown(f"{type(request).__name__}: {error!r}") from error
             raise
 
-    async def commit_what_is_pending(self, partitions: Iterable[TopicPartition], group_id: str) -> None:
-        """Writes commit markers of this transactional id into `partitions` and the group's offsets.
+    async def end_again(self, topics: Iterable[str], group_id: str, ending: Ending) -> None:
+        """Writes markers of this transactional id into `topics`, where they exist, and the group's offsets.
 
-        They close what an earlier transaction of the id left without markers; where it left nothing, they
-        say nothing.
+        They end what an earlier transaction of the id left without markers; where it left nothing, they say
+        nothing. Should this be cut in half, the next owner's fence aborts the first half: of a commit that
+        is the offset, and records are done twice; of an abort it is right.
         """
+        cluster = await self.client.fetch_all_metadata()
+        known = [topic for topic in topics if topic in cluster.topics()]
+        places = [TopicPartition(topic, n) for topic in known for n in cluster.partitions_for_topic(topic)]
         await self.begin_transaction()
         self.hush()
-        for tp in partitions:
-            self._txn_manager.maybe_add_partition_to_txn(tp)
+        if ending == "commit":
+            await self._add_offsets(group_id)
+            await self._add_partitions(places)
+            await self.commit_transaction()
+        else:
+            await self._add_partitions(places)
+            await self._add_offsets(group_id)
+            await self.abort_transaction()
+
+    async def _add_offsets(self, group_id: str) -> None:
         # aiokafka joins this with an offset to commit, which would take the place of the pending one.
         while not await self._sender._do_add_offsets_to_txn(group_id):
             pass
-        await self.commit_transaction()
+
+    async def _add_partitions(self, places: Iterable[TopicPartition]) -> None:
+        for place in places:
+            self._txn_manager.maybe_add_partition_to_txn(place)
+        # The sender adds them; it tells nobody when it has.
+        while self._txn_manager.partitions_to_add():
+            await asyncio.sleep(ADDED_S)
+            ended = self._txn_manager.wait_for_transaction_end()
+            if ended.done():
+                ended.result()
 
     async def abandon(self) -> None:
         if self._sender.sender_task is not None:

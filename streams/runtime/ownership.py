@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Admin, Clients, Consumer
 from streams.runtime.clock import Clock
-from streams.runtime.group_offsets import UnstableOffset
+from streams.runtime.group_offsets import Ending, UnstableOffset
 from streams.runtime.partition import PartitionEpoch
 from streams.runtime.resends import HORIZON
 from streams.runtime.transactions import Transactions
@@ -22,6 +22,9 @@ from streams.runtime.work import Done, Worker
 
 logger = logging.getLogger(__name__)
 RESTART_S = 1.0
+# Nothing here can end another id's transaction; its own end, or its time-out, may.
+STUCK_S = 30.0
+STUCK = "find and end it with kafka-transactions.sh (list, find-hanging, abort)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,19 +115,30 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def _acquire(self, tp: TopicPartition) -> None:
         """Starts an epoch for `tp`, for as long as it takes and the partition is ours."""
-        settle = False
+        ending: Ending | None = None
+        settle: Ending | None = None
+        unstable = 0
         while True:
             epoch = self._new_epoch(tp)
             try:
+                # Before the fence, which takes the state away.
+                ending = ending or await self._admin.last_ending(self._transactional_id(tp))
                 await epoch.start(self._consumer, self._committed, self._bounds, settle=settle)
             except IllegalStateError:
                 await self._release(epoch)
                 return
             except UnstableOffset as error:
-                logger.warning("%s: cannot start: %s", tp, error)
-                settle = True
                 await self._release(epoch)
-                await self._clock.sleep(RESTART_S)
+                unstable += 1
+                # Not knowing, twice is better than never. Once is enough: the next fence awaits the markers.
+                settle = (ending or "abort") if unstable == 1 else None
+                if unstable <= 2:
+                    logger.warning("%s: cannot start: %s", tp, error)
+                    await self._clock.sleep(RESTART_S)
+                else:
+                    logger.error("%s: cannot start: %s, nor is it one of this partition's own id %s: %s",
+                                 tp, error, self._transactional_id(tp), STUCK)  # fmt: skip
+                    await self._clock.sleep(STUCK_S)
             except asyncio.CancelledError:
                 await self._release(epoch)
                 raise
@@ -137,9 +151,12 @@ class Ownership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
                 self.epochs[tp] = epoch
                 return
 
+    def _transactional_id(self, tp: TopicPartition) -> str:
+        return f"{self._options.group}-{tp.topic}-{tp.partition}"
+
     def _new_epoch(self, tp: TopicPartition) -> PartitionEpoch:
         group = self._options.group
-        producer = self._clients.producer(f"{group}-{tp.topic}-{tp.partition}")
+        producer = self._clients.producer(self._transactional_id(tp))
         return PartitionEpoch(
             tp,
             transactions=Transactions(tp, group=group, producer=producer),

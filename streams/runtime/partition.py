@@ -21,6 +21,7 @@ from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.bounded import cancelled_from_within
+from streams.runtime.group_offsets import Ending
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
 from streams.runtime.records import Record
@@ -94,16 +95,16 @@ class PartitionEpoch:
         committed: Callable[[TopicPartition], Awaitable[OffsetAndMetadata | None]],
         bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
         *,
-        settle: bool = False,
+        settle: Ending | None = None,
     ) -> None:
         """Fences the previous owner, reads where it stopped, and moves the consumer there.
 
-        `bounds` gives the log's first offset and the one after its last. `settle` says that an earlier
-        attempt found the offset unstable: see `Transactions.settle`.
+        `bounds` gives the log's first offset and the one after its last. `settle` says how to end the last
+        transaction where an earlier attempt found the offset unstable: see `Transactions.settle`.
         """
         await self._transactions.start()
-        if settle:
-            await self._transactions.settle(self._worker.topics)
+        if settle is not None:
+            await self._transactions.settle(self._worker.topics, settle)
         last = await committed(self.tp)
         first, end = await bounds(self.tp)
         if last is not None and last.offset > end:

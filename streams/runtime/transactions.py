@@ -11,6 +11,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.bounded import within
 from streams.runtime.clients import TRANSACTION_MS, Batch, Producer, note_outcome
+from streams.runtime.group_offsets import Ending
 from streams.runtime.partitioner import partition_for
 from streams.runtime.records import Outgoing
 
@@ -36,20 +37,18 @@ class Transactions:
         """Fences the previous owner and aborts what it left open."""
         await self._producer.start()
 
-    async def settle(self, topics: Iterable[str]) -> None:
-        """Marks as committed, in `topics` and the group's offsets, what the broker decided and never marked.
+    async def settle(self, topics: Iterable[str], ending: Ending) -> None:
+        """Ends the last transaction once more, in `topics` and the group's offsets.
 
         Kafka 4.4 writes no marker to a partition that has no leader at that moment, and calls the
-        transaction complete. A transaction that has an offset pending had sent all its outputs before.
+        transaction complete.
 
         Raises:
             TimeoutError, KafkaError: whether anything was marked is unknown.
         """
+        logger.warning("%s: the broker left the last transaction open: %s", self._tp, ending)
         async with asyncio.timeout(TRANSACTION_S):
-            numbers = {topic: await self._producer.partitions_for(topic) for topic in topics}
-            places = [TopicPartition(topic, number) for topic in numbers for number in numbers[topic]]
-            logger.warning("%s: marking what the broker left open of the last transaction", self._tp)
-            await self._producer.commit_what_is_pending(places, self._group)
+            await self._producer.end_again(topics, self._group, ending)
 
     async def commit(self, outputs: Iterable[Outgoing], mark: OffsetAndMetadata) -> None:
         """Makes `outputs` visible and `mark` the group's offset, both or neither.

@@ -4,7 +4,7 @@
     python -m tests.chaos.restarts --rounds 12 --seed 1 --unguarded
 
 With `--unguarded` the broker runs as Kafka comes and offsets are asked for as aiokafka does: the control, in
-which transactions lose their markers and records are done twice.
+which transactions lose their markers.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def miscounted(found: Sequence[Message]) -> tuple[int, int]:
 
 
 def unmarked_in(broker: LocalBroker) -> int:
-    return broker.log_file.read_text("utf-8", "replace").count(UNMARKED)
+    logs = broker.log_file.parent.glob(f"{broker.log_file.name}*")
+    return sum(log.read_text("utf-8", "replace").count(UNMARKED) for log in logs)
 
 
 @contextlib.contextmanager

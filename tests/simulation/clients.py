@@ -10,6 +10,7 @@ from aiokafka.errors import CoordinatorLoadInProgressError, KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Admin, Consumer, Producer
+from streams.runtime.group_offsets import Ending
 from tests.simulation.cluster import Cluster
 from tests.simulation.consumer import SimConsumer
 from tests.simulation.fetching import RETRY_S
@@ -36,6 +37,11 @@ class SimAdmin:
         if mark is None:
             raise CoordinatorLoadInProgressError(f"no answer about {tp}")
         return None if mark.offset < 0 else mark
+
+    async def last_ending(self, transactional_id: str) -> Ending | None:
+        """Nobody asks further: no simulated broker leaves a transaction open."""
+        del transactional_id
+        return None
 
     async def committed(self, tp: TopicPartition) -> Mapping[TopicPartition, OffsetAndMetadata]:
         """Of `tp`; empty while the coordinator loads."""

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime import partition
+from streams.runtime.group_offsets import Ending
 from streams.runtime.keyed import KeyedQueues
 from streams.runtime.offsets import OffsetTracker, decode_finished
 from streams.runtime.ownership import Ownership
@@ -100,7 +101,7 @@ async def _from_the_join(
     committed: Callable[[TopicPartition], Awaitable[OffsetAndMetadata | None]],
     bounds: Callable[[TopicPartition], Awaitable[tuple[int, int]]],
     *,
-    settle: bool,
+    settle: Ending | None,
 ) -> None:
     at_join = await committed(self.tp)
 

@@ -26,6 +26,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Batch
+from streams.runtime.group_offsets import Ending
 from tests.simulation.cluster import Cluster
 from tests.simulation.coordinator import Identity
 from tests.simulation.log import Content
@@ -160,10 +161,8 @@ class SimProducer:
         self._state = "committing"
         await asyncio.shield(self._in_background(self._end()))
 
-    async def commit_what_is_pending(self, partitions: Iterable[TopicPartition], group_id: str) -> None:
-        raise AssertionError(
-            f"{self._id}: {group_id} left {list(partitions)} unmarked: no simulated broker does"
-        )
+    async def end_again(self, topics: Iterable[str], group_id: str, ending: Ending) -> None:
+        raise AssertionError(f"{self._id}: {group_id} left open {list(topics)}: {ending}")
 
     def _check(self, state: State) -> None:
         if self._fatal is not None:

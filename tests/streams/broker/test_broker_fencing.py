@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from streams.broker.fencing import Absent, fence_absent, fenced_by, fenced_in
+from streams.broker.cluster import LocalCluster
+from streams.broker.fencing import Absent, fence_absent, fenced_by, fences_in
 from streams.broker.folder import DataFolder
-from streams.broker.launch import Options
+from streams.broker.launch import Options, Runtime
 from streams.broker.local import LocalBroker
 from streams.broker.lock import claim
 from streams.broker.ports import choose_ports
@@ -55,11 +56,12 @@ def test_a_fence_is_told_from_its_opposite_and_from_other_changes_in_the_metadat
 
     fence, unfence, log_folders = b"\x01\x00\x01\x01", b"\x01\x00\x01\xff", b"\x01\x03\x01\x01"
     others = change(0, 2, unfence) + change(3, 3, log_folders)
-    assert fenced_in(b"\x00\x2a" + others + b"rest") == set()
-    assert fenced_in(others + change(0, 1, fence) + b"\n" + change(3, 770, fence) + others) == {1, 770}
+    assert not fences_in(b"\x00\x2a" + others + b"rest")
+    fences = change(0, 1, fence) + b"\n" + change(3, 770, fence) + change(1, 1, fence)
+    assert fences_in(others + fences + others) == {1: 2, 770: 1}
 
 
-def test_a_lone_broker_never_leaves_its_partitions_without_a_leader_and_several_hand_theirs_over() -> None:
+def test_a_lone_broker_does_not_leave_in_steps_and_several_hand_their_partitions_over() -> None:
     ports = choose_ports(0)
     alone = server_properties(ports=ports, logs="kafka")
     several = server_properties(ports=ports, logs="kafka", voters={1: 11, 2: 12, 3: 13})
@@ -97,6 +99,56 @@ def test_a_broker_that_crashed_is_gone_for_the_controller_and_stays_so(crashed: 
         node = Absent(crashed, Options(ports=ports), lock.descriptor)
         assert fence_absent(runtime, [node])
         assert fence_absent(runtime, [node])
+
+
+@pytest.mark.kafka
+def test_a_torn_end_of_the_metadata_log_does_not_hide_the_decision(
+    crashed: DataFolder, tmp_path: Path
+) -> None:
+    folder, ports = DataFolder(tmp_path / "torn"), crashed.ports()
+    assert ports is not None
+    shutil.copytree(crashed.path, folder.path)
+    log = sorted((folder.logs / "__cluster_metadata-0").glob("*.log"))[-1]
+    log.write_bytes(log.read_bytes() + b"\x7f" * 3_000)
+    with claim(folder) as lock:
+        assert fence_absent(prepare(), [Absent(folder, Options(ports=ports), lock.descriptor)])
+
+
+@pytest.mark.kafka
+def test_a_crashed_broker_is_declared_gone_as_it_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = watched(monkeypatch, "streams.broker.local.fence_absent")
+    with LocalBroker.start(tmp_path) as broker:
+        broker.kill()
+        broker.restart()
+        broker.restart()
+    assert found == [False, True, True]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_a_cluster_that_lost_its_power_is_declared_gone_as_it_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = watched(monkeypatch, "streams.broker.cluster.fence_absent")
+    with LocalCluster.start(tmp_path) as cluster:
+        for node in cluster.nodes:
+            node.kill()
+    with LocalCluster.start(tmp_path):
+        assert found == [False, True]
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, place: str) -> list[bool]:
+    """What `fence_absent` answers from now on where it is called at `place`."""
+    found: list[bool] = []
+
+    def watch(runtime: Runtime, nodes: Sequence[Absent]) -> bool:
+        found.append(fence_absent(runtime, nodes))
+        return found[-1]
+
+    monkeypatch.setattr(place, watch)
+    return found
 
 
 @pytest.mark.kafka

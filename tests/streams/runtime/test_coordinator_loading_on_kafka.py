@@ -8,6 +8,7 @@ from aiokafka.errors import CoordinatorLoadInProgressError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.runtime.clients import Admin, KafkaClients
+from streams.runtime.group_offsets import Ending
 from tests.conftest import TestTopics
 from tests.support.faults import HookedClients
 from tests.support.numbers import (
@@ -41,6 +42,9 @@ class LoadingAdmin:
         if self.asked <= LOADING_ANSWERS:
             raise CoordinatorLoadInProgressError
         return await self._admin.stable_offset(group, tp)
+
+    async def last_ending(self, transactional_id: str) -> Ending | None:
+        return await self._admin.last_ending(transactional_id)
 
 
 class LoadingClients(HookedClients):

@@ -104,6 +104,9 @@ class IdleCluster:
         self.producers.append(IdleProducer())
         return self.producers[-1]
 
+    async def last_ending(self, _transactional_id: str) -> None:
+        return None
+
     async def stable_offset(self, _group: str, _tp: TopicPartition) -> OffsetAndMetadata | None:
         return None
 
