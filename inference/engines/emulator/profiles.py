@@ -23,7 +23,10 @@ class ProfileError(ValueError):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One engine's part. `delay_s` is a median; `spread` the sigma of its logarithm."""
+    """One engine's part. `delay_s` is a median; `spread` the sigma of its logarithm.
+
+    `models` are the providers' own ids of what it plays.
+    """
 
     misspell: Chance = 0.0
     delay_s: Annotated[float, Meta(ge=0, le=600)] = 0.0
@@ -31,6 +34,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     refuse: tuple[Annotated[str, Meta(min_length=1)], ...] = ()
     refuse_at: Chance = 0.0
     style: str | None = None
+    models: tuple[str, ...] = ()
 
     def refusal(self, prompt: str, dice: Random) -> str | None:
         """Why this prompt is not drawn, or None. Rolls `dice` once."""
@@ -44,8 +48,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Seconds until the answer: log-normal around the median. Rolls `dice` once."""
         return self.delay_s * dice.lognormvariate(0.0, self.spread)
 
+    @staticmethod
+    def dice(engine: str, seed: int, prompt: str) -> Random:
+        """Dice for the course of one answer: the same request rolls the same, another seed anew."""
+        return Random(f"course\x1f{engine}\x1f{seed}\x1f{prompt}")
+
 
 Profiles = Mapping[str, Profile]
+
+
+def played_by(profiles: Profiles, model: str) -> Profile:
+    """The profile that plays a provider's model: one of that name, one that lists it, or the default."""
+    named = profiles.get(model)
+    listing = next((profile for profile in profiles.values() if model in profile.models), None)
+    return named or listing or profiles[DEFAULT]
 
 
 def load_profiles(path: Path | None = None) -> Profiles:

@@ -72,9 +72,17 @@ def emulator_thread(emulator: Emulator) -> Iterator[str]:
 
 @contextlib.contextmanager
 def emulator_process(
-    *, pace: float = 1.0, profiles: Path | None = None, workers: int | None = None
+    *,
+    pace: float = 1.0,
+    profiles: Path | None = None,
+    workers: int | None = None,
+    plain: bool = False,
+    ledger: Path | None = None,
+    plan: Path | None = None,
 ) -> Iterator[str]:
     """Serves from a child process, which ends when this one does, however that ends; yields the base address.
+
+    `plain` draws no words; `ledger` is appended to; `plan` is a file of what goes wrong.
 
     Raises:
         EmulatorFailed: it did not answer within a minute.
@@ -83,6 +91,9 @@ def emulator_process(
     command += ["--until-stdin-closes", "--pace", str(pace)]
     command += ["--profiles", str(profiles)] if profiles else []
     command += ["--workers", str(workers)] if workers else []
+    command += ["--plain"] if plain else []
+    command += ["--ledger", str(ledger)] if ledger else []
+    command += ["--plan", str(plan)] if plan else []
     # A terminal's Ctrl-C goes to the whole group: the parent still needs it while it drains.
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:

@@ -1,0 +1,121 @@
+"""Budgets: what may be committed at most, held against counters that all workers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from inference.engines.ledger.calls import Call, OverBudget
+from inference.engines.ledger.money import spelled
+from inference.engines.ledger.tables import TALLIES, storable
+
+Scope = Literal["total", "day", "campaign", "engine"]
+
+# Counters are raised in this order. All transactions begin with `total`, so none waits for another that
+# waits for it.
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `limit` micro-dollars committed (reserved or spent) in a scope.
+
+    Without `name` it holds for every day, campaign or engine, each for itself; calls without a campaign are
+    bound by no campaign's budget. A day is one of UTC, and a call counts for the day of its intent.
+    """
+
+    scope: Scope
+    limit: int
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.scope not in SCOPES:
+            raise ValueError(f"budget.scope: {self.scope!r}; give one of {', '.join(SCOPES)}")
+        if self.limit < 0:
+            raise ValueError(f"budget.limit: {self.limit}; give 0 or more micro-dollars")
+        if self.scope == "total" and self.name is not None:
+            raise ValueError(f"budget.name: {self.name!r}; a total has none, leave it out")
+
+
+def names_of(call: Call, day: str) -> Mapping[Scope, str]:
+    """What a call is counted under in each scope; no campaign for a call that has none."""
+    named: dict[Scope, str] = {"total": "", "day": day, "engine": call.engine}
+    return named | {"campaign": storable(call.campaign)} if call.campaign else named
+
+
+def limits(budgets: Iterable[Budget], names: Mapping[Scope, str]) -> Mapping[Scope, int]:
+    """The tightest budget that binds in each scope."""
+    found: dict[Scope, int] = {}
+    for budget in budgets:
+        if budget.scope in names and budget.name in (None, names[budget.scope]):
+            found[budget.scope] = min(budget.limit, found.get(budget.scope, budget.limit))
+    return found
+
+
+def reserve(
+    connection: sa.Connection, call: Call, day: str, budgets: Sequence[Budget] = ()
+) -> OverBudget | None:
+    """Raises every counter of the call by what it may cost, or says which budget has no room for it.
+
+    After a refusal some counters are raised: the caller must undo its transaction.
+    """
+    names = names_of(call, day)
+    bound = limits(budgets, names)
+    for scope in SCOPES if call.reserve else ():
+        if scope not in names:
+            continue
+        if not _raised(connection, call.emulated, scope, names[scope], call.reserve, bound.get(scope)):
+            gone = _committed(connection, call.emulated, scope, names[scope])
+            return OverBudget(scope, names[scope], bound[scope], gone, call.reserve)
+    return None
+
+
+def correct(connection: sa.Connection, call: Call, day: str, change: int) -> None:
+    """Moves every counter of the call by `change` micro-dollars, budget or not: what is spent is spent."""
+    names = names_of(call, day)
+    for scope in SCOPES if change else ():
+        if scope in names:
+            _raised(connection, call.emulated, scope, names[scope], change, None)
+
+
+def told(over: OverBudget) -> str:
+    """A refusal in words."""
+    where = f"{over.scope} {over.name}".strip()
+    return (
+        f"budget: {spelled(over.wanted)} more would pass the {spelled(over.limit)} of {where}, "
+        f"of which {spelled(over.committed)} are spent or reserved; raise the budget or wait"
+    )
+
+
+def _raised(
+    connection: sa.Connection, emulated: bool, scope: Scope, name: str, change: int, limit: int | None
+) -> bool:
+    """One statement, so that nobody comes between the look and the change."""
+    if limit is not None and change > limit:
+        return False
+    key = {"emulated": emulated, "scope": scope, "name": name}
+    raised = TALLIES.c.committed + change
+    update = sa.update(TALLIES).values(committed=raised).where(*(TALLIES.c[c] == v for c, v in key.items()))
+    if change < 0:
+        connection.execute(update)
+        return True
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    upsert = (
+        insert(TALLIES)
+        .values(**key, committed=change)
+        .on_conflict_do_update(
+            index_elements=["emulated", "scope", "name"],
+            set_={"committed": raised},
+            where=None if limit is None else raised <= limit,
+        )
+    )
+    return connection.execute(upsert.returning(TALLIES.c.committed)).first() is not None
+
+
+def _committed(connection: sa.Connection, emulated: bool, scope: Scope, name: str) -> int:
+    of_it = (TALLIES.c.emulated == emulated, TALLIES.c.scope == scope, TALLIES.c.name == name)
+    return int(connection.scalar(sa.select(TALLIES.c.committed).where(*of_it)) or 0)
