@@ -9,6 +9,8 @@ from PIL import Image
 
 Side: TypeAlias = Literal["left", "top", "right", "bottom"]
 Corners: TypeAlias = tuple[tuple[float, float], ...]
+# A place in a line's text, a character that may stand there instead, and its probability.
+Alternative: TypeAlias = tuple[int, str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,8 @@ class Line:
 
     `near` are the edges of the picture that the box comes close to, `cut` those its letters run through;
     both are empty until `edges.marked` has looked. `unseen` is type too faint or too small for a person, as
-    `visibility.marked` finds it.
+    `visibility.marked` finds it. `alternatives` are what a reader that tells them took into account for
+    single characters of the text; one that is not among them it held for all but impossible.
     """
 
     text: str
@@ -27,6 +30,7 @@ class Line:
     near: tuple[Side, ...] = ()
     cut: tuple[Side, ...] = ()
     unseen: bool = False
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

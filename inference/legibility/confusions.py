@@ -26,6 +26,7 @@ _UNSURE: Final = 0.9
 _ALIKE: Final = MappingProxyType({"o": "0", "l": "i1|", "i": "l1|", "s": "5", "g": "6", "b": "8", "z": "2"})
 # Two letters whose ink runs into one.
 _JOINED: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"))
+_LISTING: Final = dict.fromkeys(map(ord, "、・·•"))
 _JOIN: Final = regex.compile("|".join(pair for pair, _ in _JOINED))
 _JOINS: Final = dict(_JOINED)
 
@@ -38,6 +39,15 @@ def cost(meant: str, read: str, edits: int, confidence: float) -> float:
     real = min(edits, pattern.feed(pattern.start(), _joined(read))[-1])
     sure = min(1.0, max(0.0, (confidence - _UNSURE) / (1 - _UNSURE)))
     return real + (edits - real) * (LEAST + (MOST - LEAST) * sure)
+
+
+def unlisted(meant: str, read: str) -> tuple[str, str]:
+    """Both without the marks between things in a row ("大提琴、二胡、口琴"), for which a space will do.
+
+    They may be left out, not added: where more were read than meant, both are as they were.
+    """
+    bare, said = meant.translate(_LISTING), read.translate(_LISTING)
+    return (bare, said) if len(meant) - len(bare) >= len(read) - len(said) else (meant, read)
 
 
 def _joined(text: str) -> str:

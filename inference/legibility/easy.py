@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 from inference.legibility.base import Line, Seen
+from inference.legibility.folding import in_both_cases
 from inference.legibility.pixels import decode, enlarged
 from inference.legibility.weights import WeightsRefused, verify
 
@@ -47,7 +48,7 @@ def characters() -> frozenset[str]:
     folder = _package("easyocr")
     model = _config(folder).recognition_models["gen2"]["english_g2"]
     letters = (folder / "character" / "en_char.txt").read_text(encoding="utf-8-sig").split()
-    return frozenset(model["characters"]) & (frozenset(letters) | frozenset(model["symbols"]))
+    return in_both_cases(frozenset(model["characters"]) & (frozenset(letters) | frozenset(model["symbols"])))
 
 
 class EasyReader:

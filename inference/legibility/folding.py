@@ -99,13 +99,14 @@ def readable(text: str, characters: Set[str]) -> str:
 
 
 def _knows(character: str, characters: Set[str]) -> bool:
-    """Whether a reader prints this character, in either case or in its compatible form."""
+    """Whether a reader prints this character, or its compatible form."""
     if character in characters:
         return True
-    forms = (
-        character.translate(_ALIKE),
-        character.lower(),
-        character.upper(),
-        unicodedata.normalize("NFKC", character),
-    )
+    forms = (character.translate(_ALIKE), unicodedata.normalize("NFKC", character))
     return any(form != character and all(c in characters for c in form) for form in forms)
+
+
+def in_both_cases(characters: Set[str]) -> frozenset[str]:
+    """With the other case of each: a reader that lists one reads the other, if by the wrong name."""
+    forms = (form for c in characters for form in (c, c.lower(), c.upper()))
+    return frozenset(form for form in forms if len(form) == 1)

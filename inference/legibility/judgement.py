@@ -6,11 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import regex
+
 from inference.legibility import confusions
 from inference.legibility.assign import assign
 from inference.legibility.base import Corners, Line
+from inference.legibility.distance import Pattern
 from inference.legibility.folding import numbers, readable, strict, units
-from inference.legibility.page import Page, lay_out
+from inference.legibility.misreadings import is_doubted, misread
+from inference.legibility.page import Page, lay_out, weighed
 from inference.legibility.rereading import Box, bounds, is_lost
 from inference.legibility.search import Span
 from schemas.events import Text
@@ -21,6 +25,11 @@ EXTRA_CONFIDENCE: Final = 0.5
 CROPPED: Final = 0.8
 # What a person cannot make out helps as little as what is cut off.
 UNSEEN: Final = 0.8
+# A word that nobody asked for is as wrong, however short it is beside the rest.
+UNINVITED: Final = 0.8
+UNINVITED_LETTERS: Final = 3
+UNINVITED_CONFIDENCE: Final = 0.8
+_LETTER: Final = regex.compile(r"\p{L}")
 # Nobody turns a poster round to read it.
 UPSIDE_DOWN: Final = 0.8
 
@@ -29,8 +38,10 @@ UPSIDE_DOWN: Final = 0.8
 class Reading:
     """One text by one reader in one look, and where it stands in the picture.
 
-    `same` says that the tolerant forms are one, `exact` the strict ones; `numbers_exact` holds for a text
-    without numbers too. `length` is the text's, `said` that of what was read, both in graphemes.
+    `same` says that the tolerant forms are one, `exact` the strict ones, `excused` that these differ in
+    nothing but letters that this reader misreads (`misreadings`), `doubted` that it is not read but every
+    letter that is wrong was held for possible; `numbers_exact` holds for a text without
+    numbers too. `length` is the text's, `said` that of what was read, both in graphemes.
     """
 
     read: str
@@ -45,6 +56,8 @@ class Reading:
     cropped: bool = False
     unseen: bool = False
     look: str = ""
+    excused: bool = False
+    doubted: bool = False
 
     @property
     def lost(self) -> bool:
@@ -54,16 +67,30 @@ class Reading:
     @property
     def rank(self) -> tuple[bool, bool, bool, float]:
         """Of two readings of a text the one with the higher rank counts."""
-        return self.exact, self.same and self.numbers_exact, self.numbers_exact, self.similarity
+        right = self.excused or (self.same and self.numbers_exact)
+        return self.exact, right, self.numbers_exact, self.similarity
+
+    def right(self, *, critical: bool) -> bool:
+        """Whether the text was read: with all its numbers, and where it is critical with its every letter."""
+        if critical:
+            return self.exact or self.excused
+        return (self.same or self.excused) and self.numbers_exact
 
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """Words that belong to no text, and where they stand."""
+    """Words that belong to no text, where they stand, and how sure their reader is of the least sure one."""
 
     text: str
     characters: int
     boxes: tuple[Box, ...]
+    confidence: float = 0.0
+
+    @property
+    def uninvited(self) -> bool:
+        """Whether it is a word beyond doubt, which someone wrote there: no speck and no grain."""
+        letters = len(_LETTER.findall(self.text))
+        return letters >= UNINVITED_LETTERS and self.confidence >= UNINVITED_CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +168,7 @@ def judged(
     return Judgement(
         readings=readings,
         explained=sum(len(page.words[word].folded) for word in taken),
-        strays=tuple(
-            Stray(page.text(words), sum(len(page.words[word].folded) for word in words), seen.placed(words))
-            for words in _extra(page, taken)
-        ),
+        strays=tuple(_stray(words, seen) for words in _extra(page, taken)),
         unread=tuple(line for place, line in enumerate(lines) if place not in found),
     )
 
@@ -158,9 +182,14 @@ def _reading(text: str, span: Span | None, seen: _Seen, *, critical: bool) -> Re
     words = [seen.page.words[word] for word in span.words]
     raw, read = "".join(word.raw for word in words), "".join(word.folded for word in words)
     confidence = min(word.confidence for word in words)
-    cost: float = span.distance
-    if not critical:
-        cost = confusions.cost(meant, read, span.distance, confidence)
+    edits = span.distance if critical else _edits(meant, read, span.distance)
+    cost: float = edits
+    beside = weighed(words)
+    excused = misread(strict(text), raw, beside, any_case=not critical)
+    if excused is not None:
+        cost = excused
+    elif not critical:
+        cost = confusions.cost(meant, read, edits, confidence)
     lines = [seen.lines[line] for line in seen.of(span.words)]
     cropped, unseen = _is_cropped(meant, read, lines), any(line.unseen for line in lines)
     most = min(
@@ -169,7 +198,7 @@ def _reading(text: str, span: Span | None, seen: _Seen, *, critical: bool) -> Re
     return Reading(
         read=seen.page.text(span.words),
         similarity=max(0.0, min(most, 1 - cost / len(meant))),
-        same=span.distance == 0 and most == 1,
+        same=not edits and most == 1,
         exact=raw == strict(text) and most == 1,
         numbers_exact=not due or numbers(raw) == due,
         length=len(meant),
@@ -179,6 +208,32 @@ def _reading(text: str, span: Span | None, seen: _Seen, *, critical: bool) -> Re
         cropped=cropped,
         unseen=unseen,
         look=seen.look,
+        excused=excused is not None and most == 1,
+        doubted=excused is None and is_doubted(strict(text), raw, beside, any_case=not critical),
+    )
+
+
+def _edits(meant: str, read: str, distance: int) -> int:
+    """The edits of a text that may be set as a designer likes: listing marks may be left out."""
+    bare, said = confusions.unlisted(meant, read)
+    if not distance or (bare, said) == (meant, read):
+        return distance
+    pattern = Pattern(bare)
+    return min(distance, pattern.feed(pattern.start(), said)[-1])
+
+
+def _is_ornament(word: str) -> bool:
+    """Whether it is one letter over and over: waves and rows of dots are read as "wwww" and "ooo"."""
+    return len(word) >= UNINVITED_LETTERS and word.isalpha() and len(set(word)) == 1
+
+
+def _stray(words: Sequence[int], seen: _Seen) -> Stray:
+    found = [seen.page.words[word] for word in words]
+    return Stray(
+        seen.page.text(words),
+        sum(len(word.folded) for word in found),
+        seen.placed(words),
+        min(word.confidence for word in found),
     )
 
 
@@ -195,7 +250,7 @@ def _is_cropped(meant: str, read: str, lines: Sequence[Line]) -> bool:
 
 
 def _extra(page: Page, taken: set[int]) -> list[list[int]]:
-    """Runs of words that belong to no text, without specks and what the reader itself doubts."""
+    """Runs of words that belong to no text, without specks, ornaments and what the reader itself doubts."""
     runs: list[list[int]] = []
     for segment in page.segments:
         last = -1
@@ -205,6 +260,7 @@ def _extra(page: Page, taken: set[int]) -> list[list[int]]:
                 index in taken
                 or word.confidence < EXTRA_CONFIDENCE
                 or not any(c.isalnum() for c in word.text)
+                or _is_ornament(word.folded)
             ):
                 continue
             if last >= 0 and index == last + 1:

@@ -1,4 +1,4 @@
-"""Readers and a picture in, a score out: one look, and further ones where texts were not found."""
+"""Readers and a picture in, a score out: one look, and further ones where texts were not found or doubted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from inference.legibility import edges, visibility
 from inference.legibility.base import Line, Reader, Seen
 from inference.legibility.delivery import Size
-from inference.legibility.rereading import View, further_views
+from inference.legibility.rereading import View, closer_view, further_views
 from inference.legibility.score import Look, assess, score
 from schemas.events import Legibility, SizeReading, Text
 
@@ -65,7 +65,10 @@ def judge(
     found = assess(texts, lines, coverage, by_construction=by_construction)
     again: list[Look] = []
     doubtful = [line for seen in first.values() for line in seen.doubtful]
-    views = further_views(picture.size, (*found.unread, *doubtful)) if found.lost else ()
+    if found.missing:
+        views = further_views(picture.size, (*found.unread, *doubtful))
+    else:
+        views = (closer_view(picture.size, found.doubted),) if found.doubted else ()
     for view in views:
         if not found.lost or clock() - began > STOP_AFTER_S:
             break

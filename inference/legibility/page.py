@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from inference.legibility.base import Line
+from inference.legibility.base import Alternative, Line
 from inference.legibility.folding import strict, units
 
 # Scripts that put no spaces between words are cut by grapheme, so that a text can end inside a run.
@@ -25,7 +25,10 @@ _LEADING: Final = 1.2
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`folded` are the units, `raw` the strict form of `text`; `line` is its line's place."""
+    """`folded` are the units, `raw` the strict form of `text`; `line` is its line's place.
+
+    `alternatives` are the line's that fall on this word, in the strict form and at their places in `raw`.
+    """
 
     text: str
     folded: str
@@ -33,6 +36,7 @@ class Word:
     confidence: float
     spaced: bool
     line: int
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,18 @@ class Page:
             (" " if place and self.words[i].spaced else "") + self.words[i].text
             for place, i in enumerate(words)
         )
+
+
+def weighed(words: Sequence[Word]) -> Mapping[tuple[int, str], float]:
+    """The alternatives of some words: by place in their joined strict forms and by character, the odds."""
+    found: dict[tuple[int, str], float] = {}
+    start = 0
+    for word in words:
+        for place, character, probability in word.alternatives:
+            key = start + place, character
+            found[key] = max(probability, found.get(key, 0.0))
+        start += len(word.raw)
+    return found
 
 
 def lay_out(lines: Sequence[Line]) -> Page:
@@ -136,10 +152,22 @@ def _segments(row: Sequence[_Placed]) -> Iterator[list[_Placed]]:
 
 def _words(line: Line, index: int) -> Iterator[Word]:
     for match in _TOKEN.finditer(line.text):
-        text, before = match[0], line.text[: match.start()]
+        # A rule beside a word is read as a low line, and no poster's word begins or ends with one.
+        text, start = match[0].strip("_"), match.start() + len(match[0]) - len(match[0].lstrip("_"))
+        before = line.text[: match.start()]
         folded, raw = units(text), strict(text)
         if folded:
-            yield Word(text, folded, raw, line.confidence, not before or before[-1].isspace(), index)
+            spaced = not before or before[-1].isspace()
+            alternatives = tuple(_on(line, start, raw)) if len(raw) == len(text) else ()
+            yield Word(text, folded, raw, line.confidence, spaced, index, alternatives)
+
+
+def _on(line: Line, start: int, raw: str) -> Iterator[Alternative]:
+    for place, character, probability in line.alternatives:
+        if 0 <= place - start < len(raw):
+            said = strict(character)
+            if len(said) == 1 and said != raw[place - start]:
+                yield place - start, said, probability
 
 
 def _after(boxes: Sequence[_Box]) -> Iterator[tuple[int, ...]]:

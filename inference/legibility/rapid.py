@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
+from inference.legibility.alternatives import Spoken, Telling
 from inference.legibility.base import Line, Seen
+from inference.legibility.folding import in_both_cases
+from inference.legibility.measured import unread
 from inference.legibility.pixels import decode, enlarged
 from inference.legibility.weights import WeightsRefused
 
@@ -32,10 +35,13 @@ _CONFIDENT: Final = 0.5
 
 
 def characters() -> frozenset[str]:
-    """What the recogniser can print, from the list in its own metadata. Imports onnxruntime."""
+    """What the recogniser reads: the list in its own metadata, less the letters that it lists and misreads.
+
+    Imports onnxruntime.
+    """
     session = _session(_RECOGNISER, threads=1)
     listed: str = session.get_modelmeta().custom_metadata_map["character"]
-    return frozenset(listed.splitlines()) | {" "}
+    return in_both_cases(frozenset(listed.splitlines()) | {" "}) - unread()
 
 
 class RapidReader:
@@ -70,6 +76,7 @@ class RapidReader:
         recogniser: Any = self._engine._load_rec_model()  # type: ignore[no-untyped-call]  # RapidOCR has no types
         finder.session.session = _session(_DETECTOR, threads=threads)
         recogniser.session.session = _session(_RECOGNISER, threads=threads)
+        recogniser.postprocess_op = Telling(recogniser.postprocess_op)
 
     def characters(self) -> frozenset[str]:
         return self._characters
@@ -88,7 +95,13 @@ class RapidReader:
         if found.txts is None:
             return Seen(())
         lines = tuple(
-            Line(text, float(score), tuple((float(x) / factor, float(y) / factor) for x, y in box), self.name)
+            Line(
+                str(text),
+                float(score),
+                tuple((float(x) / factor, float(y) / factor) for x, y in box),
+                self.name,
+                alternatives=text.alternatives if isinstance(text, Spoken) else (),
+            )
             for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
         )
         return Seen(

@@ -30,6 +30,8 @@ UPRIGHT: Final = 0.92
 ZOOM: Final = 2.0
 # Quarters reach so far beyond the middle, as a share of the side: a line of small type lies whole in one.
 _OVERLAP: Final = 0.125
+# Of a line's height: what a closer look at it shows above, below and beside it.
+_AIR: Final = 0.4
 # A box so many times as high as wide, or the other way round, has one direction.
 _LONG: Final = 1.5
 
@@ -53,7 +55,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """As it is recorded: "turned 180", "2x at 0,0"."""
+        """As it is recorded: "turned 180", "2x at 0,0", "1x at 12,80" for a closer look."""
         return f"turned {self.turn}" if self.turn else f"{self.zoom:g}x at {self.part[0]},{self.part[1]}"
 
     def of(self, picture: Image.Image) -> Image.Image:
@@ -98,6 +100,17 @@ def further_views(size: tuple[int, int], unread: Sequence[Line]) -> tuple[View, 
                 ink[turn] += max(right - left, bottom - top)
     likeliest = sorted((turn for turn in ink if ink[turn]), key=lambda turn: -ink[turn])
     return (*(View((0, 0, width, height), turn) for turn in likeliest), *_quarters(width, height))
+
+
+def closer_view(size: tuple[int, int], boxes: Sequence[Box]) -> View:
+    """The part of a picture that holds some lines, with air around them."""
+    air = _AIR * min(bottom - top for _, top, _, bottom in boxes)
+    left, top = min(box[0] for box in boxes) - air, min(box[1] for box in boxes) - air
+    right, bottom = max(box[2] for box in boxes) + air, max(box[3] for box in boxes) + air
+    width, height = size
+    return View(
+        (max(0, int(left)), max(0, int(top)), min(width, int(right) + 1), min(height, int(bottom) + 1))
+    )
 
 
 def _quarters(width: int, height: int) -> Iterator[View]:

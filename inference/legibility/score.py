@@ -3,10 +3,11 @@
 For each reader the read words are assigned to the expected texts (`assign`), then
     similarity = max(0, 1 - cost / length)                       one text, tolerant form, no spaces
     recall     = sum(length * similarity) / sum(length)          over the texts a reader can judge
-    precision  = characters assigned / characters read
+    precision  = characters assigned / characters read, 0.8 at most beside a word that nobody asked for
     score      = recall * precision
 Lengths are in graphemes. An edit costs 1; in a text that is not critical one that readers make by
-themselves costs less (`confusions`). A text that the picture's edge cuts, that a person could not see
+themselves costs less (`confusions`), and one that the reader nearly read right next to nothing
+(`misreadings`). A text that the picture's edge cuts, that a person could not see
 (`visibility`), or that stands upside down, is 0.8 similar at most and never exact.
 """
 
@@ -17,11 +18,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from inference.legibility.base import Line
-from inference.legibility.judgement import Judgement, Reading, Stray, judged
+from inference.legibility.judgement import UNINVITED, Judgement, Reading, Stray, judged
 from inference.legibility.rereading import Box, View, overlap
 from schemas.events import Legibility, Text, TextReading
 
-SCORE_VERSION: Final = "assignment-3"
+SCORE_VERSION: Final = "assignment-4"
 
 # Without expected texts, so many stray characters (a line of type) bring the score to 0.
 STRAY_CHARACTERS: Final = 20
@@ -47,11 +48,22 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A score, and what another look would be for: whether a text was lost, and the lines unread at first."""
+    """A score, and what another look would be for.
+
+    `missing` says whether a text was not found, `unread` are the lines unread at first. `doubted` are the
+    places in the picture of texts that are wrong in letters alone, where the reader held the right letters
+    for possible.
+    """
 
     legibility: Legibility
-    lost: bool
+    missing: bool
     unread: tuple[Line, ...]
+    doubted: tuple[Box, ...] = ()
+
+    @property
+    def lost(self) -> bool:
+        """Whether a further look is worth it."""
+        return self.missing or bool(self.doubted)
 
 
 def score(
@@ -72,8 +84,9 @@ def score(
     where they would, they change nothing but `looks`.
 
     A text is `read` when its tolerant form, its numbers and, where it is critical, its every letter are
-    right; `exact` when its strict form is. `critical_exact` says that no critical text and no number,
-    percent or currency sign of any judged text was read otherwise than it should be.
+    right, as far as this reader can tell letters apart; `exact` when its strict form is. `critical_exact`
+    says that every critical text is `read` and that no number, percent or currency sign of any judged text
+    was read otherwise than it should be.
 
     Where no text can be judged, `score` is None. Without expected texts the score is
     1 - stray characters / 20, not below 0: the gate is "no stray text".
@@ -112,8 +125,9 @@ def assess(
             result, best = more, chosen
     return Assessment(
         replace(result, looks=tuple(look.view.name for look in again)),
-        lost=any(reading is not None and reading.lost for reading in best),
+        missing=any(reading is not None and reading.lost for reading in best),
         unread=tuple(line for judgement in first.judgements for line in judgement.unread),
+        doubted=tuple(box for reading in best if reading and reading.doubted for box in reading.boxes),
     )
 
 
@@ -164,7 +178,7 @@ def _scored(
         recall=_rounded(recall),
         precision=_rounded(precision),
         critical_exact=all(
-            reading is None or (reading.exact if text.critical else reading.numbers_exact)
+            reading is None or (reading.right(critical=True) if text.critical else reading.numbers_exact)
             for text, reading in zip(texts, best, strict=True)
         ),
         texts=tuple(_verdict(text, reading) for text, reading in zip(texts, best, strict=True)),
@@ -211,7 +225,8 @@ def _precision(witness: Judgement, best: Sequence[Reading | None]) -> tuple[floa
     if not extra:
         return 1.0, strays
     explained = witness.explained + sum(reading.said for reading, own in elsewhere if not own.said)
-    return explained / (explained + extra), strays
+    most = UNINVITED if any(stray.uninvited for stray in strays) else 1.0
+    return min(most, explained / (explained + extra)), strays
 
 
 def _shares_ink(boxes: Sequence[Box], others: Sequence[Box]) -> bool:
@@ -240,10 +255,9 @@ def _trust(judgement: Judgement, best: Sequence[Reading | None]) -> tuple[int, f
 def _verdict(text: Text, reading: Reading | None) -> TextReading:
     if reading is None:
         return TextReading(text=text.text, verdict="unreadable_by_reader", critical=text.critical)
-    right = reading.exact if text.critical else reading.same and reading.numbers_exact
     return TextReading(
         text=text.text,
-        verdict="read" if right else "missed",
+        verdict="read" if reading.right(critical=text.critical) else "missed",
         read=reading.read,
         similarity=round(reading.similarity, 6),
         exact=reading.exact,

@@ -14,6 +14,7 @@ from typing import Final
 from PIL import Image
 
 from inference.legibility.base import Line, Seen
+from inference.legibility.folding import in_both_cases
 from inference.legibility.pixels import decode, enlarged
 from inference.legibility.weights import WeightsRefused
 
@@ -42,7 +43,8 @@ def characters() -> frozenset[str]:
     folder = data_folder()
     if folder is None:
         return frozenset()
-    return frozenset().union(*(alphabet(folder / f"{name}.traineddata") for name in _languages(folder)))
+    alphabets = (alphabet(folder / f"{name}.traineddata") for name in _languages(folder))
+    return in_both_cases(frozenset().union(*alphabets))
 
 
 class TesseractReader:
@@ -102,15 +104,25 @@ def alphabet(traineddata: Path) -> frozenset[str]:
     alphabet's part is text, a count and then one entry a line, the character first.
 
     Raises:
-        WeightsRefused: the file has no alphabet of a neural recogniser.
+        WeightsRefused: the file is damaged, or has no alphabet of a neural recogniser.
     """
     data = traineddata.read_bytes()
-    count = struct.unpack_from("<i", data)[0]
-    offsets = struct.unpack_from(f"<{count}q", data, 4) if 0 < count < 64 else ()
+    try:
+        (count,) = struct.unpack_from("<i", data)
+        offsets = struct.unpack_from(f"<{count}q", data, 4) if 0 < count < 64 else ()
+    except struct.error as error:
+        raise WeightsRefused(
+            f"{traineddata} is cut off after {len(data)} bytes: install it again, or remove it"
+        ) from error
     start = offsets[_LSTM_UNICHARSET] if len(offsets) > _LSTM_UNICHARSET else -1
     if start < 0:
         raise WeightsRefused(f"{traineddata} has no neural recogniser: install tessdata 4.0 or later")
     end = min((offset for offset in offsets if offset > start), default=len(data))
+    if start >= len(data):
+        raise WeightsRefused(
+            f"{traineddata} is cut off after {len(data)} bytes, before its alphabet: install it again, or"
+            " remove it"
+        )
     entries = data[start:end].decode("utf-8", errors="replace").splitlines()[1:]
     named = (entry.split(" ", 1)[0] for entry in entries)
     return frozenset(

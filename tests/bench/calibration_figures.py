@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,12 @@ from inference.legibility.calibration.curves import Scored, auc, brier, gate, le
 from inference.legibility.calibration.flaws import FLAWS
 from inference.legibility.calibration.formulas import FORMULAS
 from inference.legibility.calibration.judging import Judgement, Verdict
+from inference.legibility.measured import measured_when, unread_counts
 from inference.legibility.score import SCORE_VERSION
 from schemas.events import Attempt, PromptRef, RenderJob
 from streams.routing.policy import POLICIES
 from streams.routing.verdict import decide_verdict
-from tests.bench.calibration_prompts import Composed
+from tests.bench.calibration_prompts import Composed, is_declared
 
 SEED = 20261123
 ROUNDS = 4_000
@@ -46,15 +47,57 @@ def figures(
     tuning: Sequence[Verdict], held_out: Sequence[Verdict], clean: Sequence[Read], outside: Sequence[Read]
 ) -> Figures:
     """Everything the page says, as plain JSON values."""
+    known, unknown = covered(tuning), covered(held_out)
     return {
         "version": SCORE_VERSION,
         "prior": PRIOR,
-        "tuning": _set(tuning),
-        "held_out": {**_set(held_out), "versus": _versus(held_out)},
-        "thresholds": _thresholds(tuning, held_out, clean),
-        "clean": _clean(clean),
+        "tuning": {**_set(known), "all": _all(tuning)},
+        "held_out": {**_set(unknown), "all": _all(held_out), "versus": _versus(unknown)},
+        "thresholds": _thresholds(known, unknown, clean),
+        "clean": {**_clean(clean), "left_out": _left_out(outside)},
         "outside": _outside(outside),
+        "letters": dict(zip(("measured", "reader"), measured_when(), strict=True))
+        | {"unread": unread_counts()},
     }
+
+
+def covered(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The pictures of posters of which every text is within the reader's coverage."""
+    return [each for each in verdicts if _is_judged(each.judgement)]
+
+
+def _is_judged(judgement: Judgement) -> bool:
+    return all(text.verdict != "unreadable_by_reader" for text in judgement.legibility.texts)
+
+
+def _all(verdicts: Sequence[Verdict]) -> Figures:
+    """What no coverage leaves out: every picture by the score it got, none being 0."""
+    outside = [each for each in verdicts if not _is_judged(each.judgement)]
+    return {
+        "posters": len({each.trial.sketch.name for each in verdicts}),
+        "auc": _interval(auc(_scored(judged_wrong_or_clean(verdicts)), _random(), rounds=ROUNDS)),
+        "uncovered": [
+            {"name": name, "texts": list(dict.fromkeys(texts))}
+            for name, texts in _unread((e.trial.sketch.name, e.judgement) for e in outside).items()
+        ],
+    }
+
+
+def _left_out(outside: Sequence[Read]) -> list[Figures]:
+    """The prompts in scripts that the list declares, with the texts that the reader does not cover."""
+    declared = [each for each in outside if is_declared(each.composed.event)]
+    locales = {each.composed.event.id: each.composed.event.locale for each in declared}
+    return [
+        {"id": name, "locale": locales[name], "texts": list(dict.fromkeys(texts))}
+        for name, texts in _unread((e.composed.event.id, e.judgement) for e in declared).items()
+    ]
+
+
+def _unread(judged: Iterable[tuple[str, Judgement]]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name, judgement in judged:
+        found[name] += [t.text for t in judgement.legibility.texts if t.verdict == "unreadable_by_reader"]
+    return found
 
 
 def judged_wrong_or_clean(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -112,6 +112,16 @@ def test_clean_posters_are_all_accepted_by_a_reader_that_reads_all(found: Figure
     assert found["held_out"]["clean"]["hits"] == found["held_out"]["clean"]["count"]
 
 
+def test_posters_and_prompts_outside_coverage_are_named_and_in_no_figure(found: Figures) -> None:
+    every = found["held_out"]["all"]
+    names = {each["name"] for each in every["uncovered"]}
+    assert found["held_out"]["posters"] == every["posters"] - len(names)
+    page = calibration_page.page(json.loads(json.dumps(found)))
+    left_out = found["clean"]["left_out"]
+    assert left_out and all(f"{each['id']} ({each['texts'][0]}" in page for each in left_out)
+    assert all(f"{letter} {told} of {count}" in page for letter, count, told in found["letters"]["unread"])
+
+
 def test_every_flaw_has_a_row_and_wrong_words_are_told_from_clean(found: Figures) -> None:
     rows = {row["name"]: row for row in found["held_out"]["flaws"]}
     assert list(rows) == [flaw.name for flaw in FLAWS]

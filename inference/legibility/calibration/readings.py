@@ -9,17 +9,26 @@ from typing import Final
 import msgspec
 from PIL import Image
 
-from inference.legibility.base import Corners, Line, Reader, Seen
+from inference.legibility.base import Alternative, Corners, Line, Reader, Seen
+
+
+class _Kept(msgspec.Struct, frozen=True, array_like=True):
+    """A line as it was read."""
+
+    text: str
+    confidence: float
+    box: Corners
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """One look of one reader; a line is its text, its confidence and its box."""
+    """One look of one reader."""
 
     sha256: str
     reader: str
     zoom: float
-    lines: tuple[tuple[str, float, Corners], ...]
-    doubtful: tuple[tuple[str, float, Corners], ...]
+    lines: tuple[_Kept, ...]
+    doubtful: tuple[_Kept, ...]
 
 
 _ROWS: Final = msgspec.json.Decoder(_Row)
@@ -55,12 +64,15 @@ class Remembered:
             self._known[digest, zoom] = row
         return Seen(self._lines(row.lines), self._lines(row.doubtful))
 
-    def _lines(self, packed: tuple[tuple[str, float, Corners], ...]) -> tuple[Line, ...]:
-        return tuple(Line(text, confidence, box, self.name) for text, confidence, box in packed)
+    def _lines(self, kept: tuple[_Kept, ...]) -> tuple[Line, ...]:
+        return tuple(
+            Line(each.text, each.confidence, each.box, self.name, alternatives=each.alternatives)
+            for each in kept
+        )
 
 
-def _packed(lines: tuple[Line, ...]) -> tuple[tuple[str, float, Corners], ...]:
-    return tuple((line.text, line.confidence, line.box) for line in lines)
+def _packed(lines: tuple[Line, ...]) -> tuple[_Kept, ...]:
+    return tuple(_Kept(line.text, line.confidence, line.box, line.alternatives) for line in lines)
 
 
 def _digest(picture: Image.Image) -> str:

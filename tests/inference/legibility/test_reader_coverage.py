@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from inference.legibility import easy, rapid
-from inference.legibility.folding import numbers, readable, strict, tolerant
+from inference.legibility.folding import in_both_cases, numbers, readable, strict, tolerant
 from inference.legibility.readers import READERS, available_readers, reader_entry, readers_by_script
 
 
@@ -27,7 +27,7 @@ def rapid_characters() -> frozenset[str]:
         "限时特价全场五折",
         "大減價開幕酬賓",
         "夏の大セール開催中",
-        "ΜΕΓΑΛΗ ΠΡΟΣΦΟΡΑ",
+        "ΜΕΓΑΛΗ ΓΙΟΡΤΗ",
     ],
 )
 def test_rapidocr_covers_latin_greek_chinese_and_japanese(
@@ -43,6 +43,14 @@ def test_rapidocr_declares_what_it_cannot_read(text: str, rapid_characters: froz
     assert readable(text, rapid_characters) == ""
 
 
+@pytest.mark.parametrize("text", ["ΜΕΓΑΛΗ ΠΡΟΣΦΟΡΑ", "Źródło", "DAĞ", "Œuvre", "Ďábel"])
+def test_rapidocr_declares_what_it_lists_and_does_not_read(
+    text: str, rapid_characters: frozenset[str]
+) -> None:
+    assert readable(text, rapid_characters) == ""
+    assert readable(text.lower().replace("ďá", "dá").replace("π", "ρ"), rapid_characters)
+
+
 def test_easyocr_covers_english_only() -> None:
     known = easy.characters()
     assert readable("SUMMER sale 50% €5", known)
@@ -50,8 +58,9 @@ def test_easyocr_covers_english_only() -> None:
 
 
 def test_coverage_is_the_same_in_either_case_and_either_form() -> None:
-    assert readable("ABC", frozenset("abc")) == "ABC"
-    assert readable("Cafe\N{COMBINING ACUTE ACCENT}", frozenset("café"))
+    assert readable("ABC", in_both_cases(frozenset("abc"))) == "ABC"
+    assert readable("ABC", frozenset("abc")) == "", "what a reader declares is what it reads, case for case"
+    assert readable("cafe\N{COMBINING ACUTE ACCENT}", frozenset("café"))
     assert readable("１２３", frozenset("123"))
 
 

@@ -55,6 +55,14 @@ def test_data_without_a_neural_alphabet_is_refused(tmp_path: Path) -> None:
         alphabet(path)
 
 
+@pytest.mark.parametrize("size", [0, 3, 4, 100, 4 + 8 * 22])
+def test_data_that_is_cut_off_is_refused_with_the_fix(tmp_path: Path, size: int) -> None:
+    path = traineddata(tmp_path, b"5\na 3 0\n")
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(WeightsRefused, match=rf"xyz.traineddata is cut off after {size} bytes.*: install"):
+        alphabet(path)
+
+
 def test_language_data_is_found_where_the_environment_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

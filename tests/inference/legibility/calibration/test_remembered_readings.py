@@ -26,7 +26,9 @@ class Counting:
     def look(self, picture: Image.Image, *, zoom: float = 1.0) -> Seen:
         self.looks += 1
         said = f"{picture.getpixel((0, 0))} at {zoom:g}"
-        return Seen((Line(said, 0.75, BOX, self.name),), (Line("?", 0.1, BOX, self.name),))
+        weighed = ((0, "O", 0.25), (3, "ι", 0.0041))
+        line = Line(said, 0.75, BOX, self.name, alternatives=weighed)
+        return Seen((line,), (Line("?", 0.1, BOX, self.name),))
 
 
 def sheet(level: int) -> Image.Image:
@@ -46,6 +48,15 @@ def test_a_picture_is_looked_at_once_across_processes(path: Path) -> None:
     assert kept.look(sheet(5)) == seen == first.look(sheet(5))
     assert (second.looks, kept.misses) == (0, 0)
     assert kept.characters() == second.characters()
+
+
+def test_what_was_kept_before_readers_told_alternatives_is_read_without(path: Path) -> None:
+    reader = Counting()
+    Remembered(reader, path).look(sheet(5))
+    data = path.read_text("utf-8")
+    path.write_text(data.replace(',[[0,"O",0.25],[3,"ι",0.0041]]', ""), "utf-8")
+    (line,) = Remembered(reader, path).look(sheet(5)).lines
+    assert (reader.looks, line.text, line.alternatives) == (1, "(5, 5, 5) at 1", ())
 
 
 def test_another_picture_zoom_or_size_is_another_look(path: Path) -> None:
