@@ -10,7 +10,16 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
-from inference.engines.base import Broken, Engine, Keyed, Picture, Refused, Transient, Unsupported
+from inference.engines.base import (
+    Broken,
+    Engine,
+    Keyed,
+    Picture,
+    Refused,
+    Transient,
+    Uncertain,
+    Unsupported,
+)
 from inference.engines.prompting import prompt_for
 from inference.engines.registry import EngineGone, EngineUnavailable, Resolved, UnknownEngine
 from inference.manifest import Manifest, find_manifest, write_manifest
@@ -89,7 +98,8 @@ class RenderService:
             picture = await self._ask(work)
         except Refused as error:
             return self._without(work, "refused", error, started)
-        except (Unsupported, Broken, AssetMissing, AssetCorrupt) as error:
+        except (Unsupported, Broken, Uncertain, AssetMissing, AssetCorrupt) as error:
+            # What may have been drawn and charged is not asked for again: that would be a second charge.
             return self._without(work, "failed", error, started)
         return await self._keep(work, picture)
 

@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from inference.engines.registry import Registry
     from inference.sd3.process import Watch
 
-SETTINGS: Final[Mapping[str, str]] = {"sd3.5_medium": "sd3_medium", "sd3.5_local": "sd3_local"}
+SETTINGS: Final[Mapping[str, str]] = {
+    "sd3.5_medium": "sd3_medium",
+    "sd3.5_local": "sd3_local",
+    "sd3.5_medium_text": "sd3_text",
+}
 
 
 def local_models(settings: Settings, registry: Registry, *, watch: Watch | None = None) -> LocalModels:

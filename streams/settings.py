@@ -29,8 +29,8 @@ class SettingsError(ValueError):
 class Settings:
     """`assets` is a folder or an object-store URL; dollars are per hour of our own machines;
     `resend_horizon` counts records of a partition; after `session_seconds` of silence the group takes a
-    member for dead and gives its partitions to others. `sd3_medium` and `sd3_local` name the checkpoints of
-    the local engines, FOLDER_OR_HUB_ID[@REVISION][+LORA[*SCALE]]: empty to choose, "none" for none.
+    member for dead and gives its partitions to others. `sd3_medium`, `sd3_local` and `sd3_text` name the
+    checkpoints of the local engines, FOLDER_OR_HUB_ID[@REVISION][+LORA[*SCALE]]: empty to choose, "none" for none.
     """
 
     bootstrap: str = "127.0.0.1:9092"
@@ -42,6 +42,7 @@ class Settings:
     render_url: str = ""
     sd3_medium: str = ""
     sd3_local: str = ""
+    sd3_text: str = ""
     usd_per_gpu_hour: float = 3.0
     usd_per_cpu_hour: float = 0.05
     concurrency: int = 8

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from inference.sd3.process import Watch
 
 PREFIX = "GLYPHSTREAM_"
-LOCAL = {"sd3.5_medium": "SD3_MEDIUM", "sd3.5_local": "SD3_LOCAL"}
+LOCAL = {"sd3.5_medium": "SD3_MEDIUM", "sd3.5_local": "SD3_LOCAL", "sd3.5_medium_text": "SD3_TEXT"}
 INTERRUPTED = 130
 
 

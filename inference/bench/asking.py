@@ -24,11 +24,13 @@ _NOT_IN_IDS: Final = re.compile(r"[\W_]+")
 def from_file(path: Path, **asked: Any) -> tuple[PromptEvent, ...]:
     """The prompts of a file, one a line: plain text, or prompt events as JSON, whose own fields win.
 
+    Lines end as JSON Lines do, with LF or CR LF: what else Unicode ends lines with may stand in a prompt.
+
     Raises:
         PlanError: it cannot be read, holds none, or a line is no prompt; names the line and the field.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"--prompts {path}: {error}; give a UTF-8 text file, one prompt a line") from error
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections import Counter
 from typing import Annotated, Final
@@ -87,6 +88,8 @@ def decode(data: bytes, name: str) -> Report:
     if raw.get("format") != FORMAT:
         got = shown(raw.get("format"))
         raise BaselineError(f"{name}: format: must be {FORMAT!r}; got {got}; {_ANEW}")
+    if fault := _not_finite(raw):
+        raise BaselineError(f"{name}: {fault}; {_ANEW}")
     try:
         report = msgspec.convert(raw, Report)
     except msgspec.ValidationError as error:
@@ -109,6 +112,20 @@ def _explained(raw: object, message: str) -> str:
         else:
             return f"{field}: {what}"
     return f"{field or '$'}: {what}; got {shown(value)}"
+
+
+def _not_finite(raw: object) -> str | None:
+    """The first number without end, which Python's JSON knows: a gate against it would hold for ever."""
+    waiting: list[tuple[str, object]] = [("", raw)]
+    while waiting:
+        field, value = waiting.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"{field}: must be a finite number; got {value}"
+        if isinstance(value, dict):
+            waiting += [(f"{field}.{key}".lstrip("."), each) for key, each in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{field}[{place}]", each) for place, each in enumerate(value)]
+    return None
 
 
 def _contradiction(report: Report) -> str | None:

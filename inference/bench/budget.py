@@ -35,6 +35,11 @@ def objection(
         if not paying:
             return None
         keys = ", ".join(f"{engine} (key in {live[engine]})" for engine in paying)
+        if not expected:
+            return (
+                f"--max-usd: is required, since {keys} may be paid for; no list price is known, so only what "
+                "the server says of its price counts: give the most that you will pay, or unset the key"
+            )
         return (
             f"--max-usd: is required, since {keys} will be paid for; {len(draws)} pictures are about "
             f"${expected:,.2f} at list prices: give --max-usd {_up(expected)}, or unset the key"

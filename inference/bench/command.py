@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,15 @@ import numpy as np
 from inference.assets import AssetError, AssetStore
 from inference.bench import gate, tables
 from inference.bench.asking import from_file, from_text
-from inference.bench.baseline import BaselineError, Report, decode, encode
+from inference.bench.baseline import BaselineError, EngineReport, Report, decode, encode
 from inference.bench.budget import OverBudget
 from inference.bench.contestant import Contestant, NotAtHand
+from inference.bench.engine import EngineContestant
 from inference.bench.expression import Condition, ExpressionError, parse
+from inference.bench.files import NotWritable, probe, write
 from inference.bench.journal import FILE_NAME, Journal, JournalError, Stamp
 from inference.bench.options import STANDARD_OUTPUT, Options
+from inference.bench.places import found_from, told_from
 from inference.bench.plan import PlanError
 from inference.bench.room import House, Policies, contestants, known_models, known_readers, open_room
 from inference.bench.running import Finished, NotBegun, Setup, conditions, run
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 
 # Wrong usage (exit 2), and what failed on the way (exit 1).
 WRONG: Final = (
-    PlanError, NotAtHand, NotBegun, JournalError, ExpressionError, BaselineError, gate.Incomparable
+    PlanError, NotAtHand, NotBegun, NotWritable, JournalError, ExpressionError, BaselineError,
+    gate.Incomparable,
 )  # fmt: skip
 FAILED: Final = (OverBudget, ReaderFailed, EmulatorFailed, AssetError, OSError)
 WORST: Final = 10
@@ -79,14 +82,19 @@ def bench(asked: Options, house: House, screen: Screen, *, readers: str, book: B
             finished, store = asyncio.run(_draw(asked, prepared, house, screen, book))
     report = finished.report
     if asked.json is not None:
-        _write(asked.json, encode(report))
+        beside = asked.json != STANDARD_OUTPUT
+        write(asked.json, encode(told_from(asked.json.parent, report) if beside else report))
     screen.table(tables.engines(report))
     for line in tables.missing(detail.sample for detail in finished.details):
         screen.say(line)
     screen.table(tables.pairs(report))
+    for line in tables.disagreements(report):
+        screen.say(line)
     checks = gate.check(report, prepared.baseline, prepared.conditions, np.random.default_rng(asked.seed))
     for check in checks:
         screen.say(str(check))
+    if checks and finished.kept:
+        screen.say(f"{finished.kept} of the pictures judged are of an earlier run; --fresh draws all anew")
     fallen = _regressions(report, prepared.baseline)
     tripped = {check.engine for check in checks if check.tripped}
     if tripped:
@@ -94,7 +102,7 @@ def bench(asked: Options, house: House, screen: Screen, *, readers: str, book: B
         for line in tables.regressions(worst):
             screen.say(line)
     if asked.html is not None:
-        _write(asked.html, _page(finished, store, checks, fallen, prepared.baseline))
+        write(asked.html, _page(finished, store, checks, fallen, prepared.baseline))
         screen.note(f"report: {asked.html}")
     return TRIPPED if tripped else 0
 
@@ -106,16 +114,16 @@ def _prepare(asked: Options, readers: str, book: Book | None) -> _Prepared:
         events = from_file(asked.prompts, **size)
     else:
         events = (from_text(asked.prompt or "", **size),)
-    for path in (asked.json, asked.html):
-        if path is not None and path != STANDARD_OUTPUT:
-            path.parent.mkdir(parents=True, exist_ok=True)
-    return _Prepared(
+    prepared = _Prepared(
         known_models(asked.models, book.names if book else ()),
         known_readers(asked.reader or readers),
         events,
         tuple(parse(text) for text in asked.fail_if),
         _baseline(asked.baseline),
     )
+    probe("--json", asked.json)
+    probe("--html", asked.html)
+    return prepared
 
 
 def _baseline(path: Path | None) -> Report | None:
@@ -127,7 +135,7 @@ def _baseline(path: Path | None) -> Report | None:
         raise BaselineError(
             f"--baseline {path}: {error.strerror}; give what an earlier --json wrote"
         ) from error
-    return decode(data, f"--baseline {path}")
+    return found_from(path.parent, decode(data, f"--baseline {path}"))
 
 
 async def _draw(
@@ -136,7 +144,7 @@ async def _draw(
     async with open_room(house, prepared.readers, watch=screen.models) as room:
         compared = contestants(prepared.names, room, book.contestant if book else None)
         stamp = await room.read()
-        setup = _setup(asked, prepared, compared, stamp)
+        setup = _setup(asked, prepared, compared, stamp, room.ocr.coverage)
         _foresee(setup, prepared)
         with Journal(asked.out / FILE_NAME, stamp, fresh=asked.fresh) as journal:
             if journal.details:
@@ -151,7 +159,13 @@ async def _draw(
         return finished, room.studio.store
 
 
-def _setup(asked: Options, prepared: _Prepared, compared: Sequence[Contestant], stamp: Stamp) -> Setup:
+def _setup(
+    asked: Options,
+    prepared: _Prepared,
+    compared: Sequence[Contestant],
+    stamp: Stamp,
+    coverage: Mapping[str, frozenset[str]],
+) -> Setup:
     return Setup(
         contestants=compared,
         events=prepared.events,
@@ -161,8 +175,10 @@ def _setup(asked: Options, prepared: _Prepared, compared: Sequence[Contestant], 
         machine=stamp.machine,
         warm_up=asked.warm_up,
         max_usd=asked.max_usd,
+        gated=bool(prepared.conditions),
         batch=asked.batch,
         command=asked.command,
+        coverage=coverage,
     )
 
 
@@ -182,14 +198,24 @@ def _foresee(setup: Setup, prepared: _Prepared) -> None:
                 "which `glyphstream bench ... --json FILE` writes"
             )
         return
-    names = [each.name for each in setup.contestants]
     of_each = [
-        baseline.engine(name) or msgspec.structs.replace(theirs, engine=name)
+        _as_drawn_by(each, baseline.engine(each.name) or msgspec.structs.replace(theirs, engine=each.name))
         for theirs in baseline.engines[:1]
-        for name in names
+        for each in setup.contestants
     ]
     ours = Report(conditions=conditions(setup, subjects), subjects=subjects, engines=tuple(of_each))
     gate.check(ours, baseline, prepared.conditions, np.random.default_rng(0), rounds=1)
+
+
+def _as_drawn_by(contestant: Contestant, theirs: EngineReport) -> EngineReport:
+    """The baseline's samples as if the emulator drew them, or not, as it will here.
+
+    Of a policy only a picture shows who drew it.
+    """
+    if not isinstance(contestant, EngineContestant):
+        return theirs
+    samples = (dataclasses.replace(each, emulated=contestant.emulated) for each in theirs.samples)
+    return msgspec.structs.replace(theirs, samples=tuple(samples))
 
 
 def _regressions(report: Report, baseline: Report | None) -> dict[str, tuple[Regression, ...]]:
@@ -236,16 +262,11 @@ def pictures_of(store: AssetStore) -> Callable[[str], bytes | None]:
 
 
 def _from_file(path: Path) -> bytes | None:
+    # A baseline may name anything, and reading a pipe or a device may never end.
+    if not path.is_file():
+        return None
     try:
         data = path.read_bytes()
     except OSError:
         return None
     return data if hashlib.sha256(data).hexdigest() == path.stem else None
-
-
-def _write(path: Path, data: bytes) -> None:
-    if path == STANDARD_OUTPUT:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        path.write_bytes(data)

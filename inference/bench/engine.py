@@ -64,6 +64,7 @@ class EngineContestant:
         self._studio = studio
         self.name = name
         self.model = self._resolved.model
+        self.emulated = self._resolved.emulated
         self.payee: Payee = payee(self._resolved, studio.environ)
         self.live = live_key(self._resolved, studio.environ)
 

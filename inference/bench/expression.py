@@ -18,7 +18,7 @@ from typing import Final, Literal, cast, get_args
 
 import numpy as np
 
-from inference.bench.metrics import METRICS, Metric
+from inference.bench.metrics import BOUNDED, METRICS, Metric
 from inference.bench.statistics import Floats
 
 Comparison = Literal["<", "<=", ">", ">="]
@@ -50,7 +50,10 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Number:
+    """`percent` where it was written so: 10 % of a second is no tenth of a second."""
+
     value: float
+    percent: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,28 @@ def _mentions(term: Term) -> bool:
             return False
 
 
+def _adds_share(term: Term) -> bool:
+    """Whether a percentage of nothing is added to something with the baseline in it."""
+    if not isinstance(term, Arithmetic) or not _mentions(term):
+        return False
+    sides = (term.left, term.right)
+    return (term.sign in ("+", "-") and any(map(_is_share, sides))) or any(map(_adds_share, sides))
+
+
+def _is_share(term: Term) -> bool:
+    return not _mentions(term) and _has_percent(term)
+
+
+def _has_percent(term: Term) -> bool:
+    match term:
+        case Number(_, percent):
+            return percent
+        case Arithmetic(_, left, right):
+            return _has_percent(left) or _has_percent(right)
+        case Baseline():
+            return False
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: Literal["number", "word", "sign", "end"]
@@ -148,6 +173,7 @@ class _Parser:
         self._text = text
         self._next = 0
         self._depth = 0
+        self._percent: _Token | None = None
         self._token = self._read()
 
     def condition(self) -> Condition:
@@ -161,6 +187,12 @@ class _Parser:
         limit = self._sum()
         if self._token.kind != "end":
             raise self._wrong("the condition should end here, or go on with +, -, * or /")
+        if metric not in BOUNDED and (_is_share(limit) or _adds_share(limit)):
+            self._token = self._percent or self._token
+            raise self._wrong(
+                f"{metric} is no share, so a percentage can neither be its limit nor be added to it; "
+                "write 1.1 * baseline for 10% more, 0.9 * baseline for 10% less"
+            )
         return Condition(metric, comparison, limit, significantly, self._text.strip())
 
     def _metric(self) -> Metric:
@@ -204,9 +236,9 @@ class _Parser:
             case "-":
                 self._advance()
                 inner = self._factor()
-                return (
-                    Number(-inner.value) if isinstance(inner, Number) else Arithmetic("-", Number(0.0), inner)
-                )
+                if isinstance(inner, Number):
+                    return Number(-inner.value, inner.percent)
+                return Arithmetic("-", Number(0.0), inner)
             case "(":
                 self._advance()
                 inner = self._sum()
@@ -225,10 +257,11 @@ class _Parser:
         if not math.isfinite(value):
             raise self._wrong("the number is too large")
         self._advance()
-        if self._token.text == "%":
-            self._advance()
-            value /= 100
-        return Number(value)
+        if self._token.text != "%":
+            return Number(value)
+        self._percent = self._percent or self._token
+        self._advance()
+        return Number(value / 100, percent=True)
 
     def _advance(self) -> _Token:
         token, self._token = self._token, self._read()

@@ -15,7 +15,7 @@ from msgspec import Meta
 from inference.bench.comparison import difference, holm
 from inference.bench.metrics import VALUES, BoundedMetric, Metric, Units, bounded, counted, measure
 from inference.bench.samples import Sample, Subject
-from inference.bench.statistics import ROUNDS, Interval, bootstrap
+from inference.bench.statistics import ROUNDS, Interval, bootstrap, share
 
 Compared = Literal["legibility", "accepted", "seconds"]
 COMPARED: Final[tuple[Compared, ...]] = ("legibility", "accepted", "seconds")
@@ -68,7 +68,8 @@ class EngineFigures:
     """One engine's samples, warm-ups left out.
 
     `resampled` says what the intervals are over: prompts, or the samples of the only prompt. Dollars are None
-    where no picture was rendered or accepted.
+    where no picture was rendered or accepted. `agreement` is the share of texts that all readers read alike,
+    of the `texts_compared` that two or more could judge; None where there are none.
     """
 
     engine: str
@@ -92,6 +93,8 @@ class EngineFigures:
     usd_per_1000_accepted: Dollars | None
     by_script: tuple[Group, ...]
     by_regions: tuple[Group, ...]
+    agreement: Estimate | None = None
+    texts_compared: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,8 @@ def engine_figures(
         usd_per_1000_accepted=_per_1000(hosted, infrastructure, accepted),
         by_script=_groups(ours, lambda sample: subjects[sample.digest].script),
         by_regions=_groups(ours, lambda sample: f"{subjects[sample.digest].regions}"),
+        agreement=_agreement(ours, units),
+        texts_compared=sum(sample.agreement.texts for sample in ours if sample.agreement),
     )
 
 
@@ -236,6 +241,16 @@ def _compared(
 def _estimate(name: BoundedMetric, samples: Sequence[Sample]) -> Estimate | None:
     found = bounded(name, samples, Units.of(samples))
     return None if found is None else Estimate.of(found)
+
+
+def _agreement(samples: Sequence[Sample], units: Units) -> Estimate | None:
+    """Texts of one picture resemble each other as pictures of one prompt do, so prompts are the units."""
+    told = [(sample, found) for sample in samples if (found := sample.agreement) and found.texts]
+    if not told:
+        return None
+    having = [sample for sample, _ in told]
+    alike = units.sums(having, (found.texts - len(found.disagreements) for _, found in told))
+    return Estimate.of(share(alike, units.sums(having, (found.texts for _, found in told))))
 
 
 def _per_1000(hosted: float, infrastructure: float, pictures: int) -> Dollars | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import itertools
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -38,39 +39,48 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     format: str = FORMAT
 
 
-class _Entry(msgspec.Struct, frozen=True):
+class _Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A picture and what was paid for it; without `detail` one asked for, and the most it may cost."""
+
     key: Key
     paid: float
-    detail: Detail
+    detail: Detail | None = None
 
 
 _ENTRIES: Final = msgspec.json.Decoder(_Entry)
+# What the head begins with, by which a torn one is told from somebody else's file.
+_HEAD: Final = b'{"score_version":'
 
 
 class Journal:
     """One JSON line for each picture, appended as it comes. One process at a time may hold it.
 
-    A line is one write and is synced to the disk before the next picture is asked for: a picture takes
-    seconds and may cost money, a sync takes milliseconds. So at most the picture under way is lost, whatever
-    ends the process or the machine; what a kill left of a last line is cut off.
+    A line is synced to the disk before the next picture is asked for: a picture takes seconds and may cost
+    money, a sync takes milliseconds. So at most the pictures under way are lost, whatever ends the process or
+    the machine, and what they may have cost is not: a line with the price is there before a paid one is asked
+    for. What a kill left of a last line is cut off.
     """
 
     def __init__(self, path: Path, stamp: Stamp, *, fresh: bool = False) -> None:
-        """Opens or begins the journal. With `fresh` an old one is kept as `NAME.old` and a new one begun.
+        """Opens or begins the journal.
+
+        With `fresh` an old one is kept as `NAME.old` (`NAME.old2` where that is taken) and a new one begun.
 
         Raises:
-            JournalError: it was written under another stamp, a line in its middle is spoilt, or another
-                process holds it.
+            JournalError: it was written under another stamp, a whole line is spoilt, it is no journal, or
+                another process holds it.
             OSError: the folder cannot be written.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._entries: dict[Key, _Entry] = {}
+        self._details: dict[Key, Detail] = {}
+        self._paid = 0.0
+        self._open: dict[Key, list[float]] = {}
         self._file = _locked(path)
         try:
             if fresh and os.fstat(self._file.fileno()).st_size:
                 # Renamed under the lock, and before the new file takes its name.
-                path.replace(path.with_name(f"{path.name}.old"))
+                path.replace(_unused(path))
                 self._file.close()
                 self._file = _locked(path)
             self._read(stamp)
@@ -81,12 +91,23 @@ class Journal:
     @property
     def details(self) -> Mapping[Key, Detail]:
         """What is kept; of two under one key (a warm-up of a resumed run) the later."""
-        return {key: entry.detail for key, entry in self._entries.items()}
+        return self._details
 
     @property
     def paid(self) -> float:
-        """Dollars really paid to providers for all that is kept."""
-        return sum(entry.paid for entry in self._entries.values())
+        """Dollars paid to providers for all that was ever drawn.
+
+        What was asked for and never came counts with its price, since the provider may bill it.
+        """
+        return self._paid + sum(map(sum, self._open.values()))
+
+    def intend(self, key: Key, price: float) -> None:
+        """Notes that a picture is about to be asked for which may cost `price` dollars.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._keep(_Entry(key, price))
 
     def add(self, key: Key, detail: Detail, paid: float) -> None:
         """Keeps `detail` beyond a power cut. `paid` are the dollars that really went to a provider.
@@ -94,9 +115,7 @@ class Journal:
         Raises:
             OSError: the disk does not take it.
         """
-        entry = _Entry(key, paid, detail)
-        self._write(entry)
-        self._entries[key] = entry
+        self._keep(_Entry(key, paid, detail))
 
     def close(self) -> None:
         self._file.close()
@@ -111,37 +130,63 @@ class Journal:
 
     def _read(self, stamp: Stamp) -> None:
         lines = self._file.readlines()
-        good = 0
+        torn = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        if not lines and not _torn_head(torn):
+            raise JournalError(f"{self.path}: is no journal but {torn[:40]!r}; give another --out")
         for number, line in enumerate(lines, 1):
             try:
-                self._take(number, line, stamp)
+                if number == 1:
+                    _check(self.path, line, stamp)
+                else:
+                    self._take(_ENTRIES.decode(line))
             except msgspec.DecodeError as error:
-                if number < len(lines):
-                    raise JournalError(
-                        f"{self.path}, line {number}: {error}; delete the line, or give --fresh to begin anew"
-                    ) from error
-                break
-            good += len(line)
-        self._file.truncate(good)
-        if not good:
+                fix = "delete the line" if number > 1 else "give another --out"
+                raise JournalError(
+                    f"{self.path}, line {number}: {error}; {fix}, or give --fresh to begin anew"
+                ) from error
+        self._file.truncate(sum(map(len, lines)))
+        if not lines:
             self._write(stamp)
 
-    def _take(self, number: int, line: bytes, stamp: Stamp) -> None:
-        if not line.endswith(b"\n"):
-            raise msgspec.DecodeError("the line is cut off")
-        if number == 1:
-            _check(self.path, line, stamp)
+    def _keep(self, entry: _Entry) -> None:
+        self._write(entry)
+        self._take(entry)
+
+    def _take(self, entry: _Entry) -> None:
+        if entry.detail is None:
+            self._open.setdefault(entry.key, []).append(entry.paid)
             return
-        entry = _ENTRIES.decode(line)
-        self._entries[entry.key] = entry
+        if under_way := self._open.get(entry.key):
+            under_way.pop()
+        self._paid += entry.paid
+        self._details[entry.key] = entry.detail
 
     def _write(self, value: object) -> None:
-        self._file.write(msgspec.json.encode(value) + b"\n")
-        os.fsync(self._file.fileno())
+        """All of a line or nothing: a full disk takes part of it and says so at the next call only."""
+        line = memoryview(msgspec.json.encode(value) + b"\n")
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            while line:
+                line = line[self._file.write(line) or 0 :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(before)
+            raise
+
+
+def _torn_head(line: bytes) -> bool:
+    """Whether a kill, or a power cut that left zeros, may have made this of a head; so of an empty file."""
+    return line.startswith(_HEAD) or _HEAD.startswith(line) or not line.strip(b"\0")
+
+
+def _unused(path: Path) -> Path:
+    names = (f"{path.name}.old{'' if turn == 1 else turn}" for turn in itertools.count(1))
+    return next(free for name in names if not (free := path.with_name(name)).exists())
 
 
 def _locked(path: Path) -> io.FileIO:
-    # Unbuffered: one write call a line. In append mode nothing is overwritten, wherever reading stopped.
+    # Unbuffered, and in append mode: nothing is overwritten, wherever reading stopped.
     file = io.FileIO(path, "a+")
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     *BOUNDED, "p50", "p95", "usd_per_1000_rendered", "usd_per_1000_accepted"
 )  # fmt: skip
 # A figure of the machine as much as of the engine.
-TIMED: Final = frozenset({"p50", "p95"})
+TIMED: Final[frozenset[Metric]] = frozenset({"p50", "p95"})
+PRICED: Final[frozenset[Metric]] = frozenset({"usd_per_1000_rendered", "usd_per_1000_accepted"})
 _MEANS: Final = frozenset({"legibility", "recall"})
 
 

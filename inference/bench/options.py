@@ -137,4 +137,10 @@ def options_of(given: Mapping[str, Any], command: str) -> Options:
         )
     if asked.html == STANDARD_OUTPUT:
         raise click.UsageError("--html: is a file; only --json may be -")
+    files = (("--json", asked.json), ("--html", asked.html))
+    for place, (option, path) in enumerate(files):
+        taken = (("--baseline", asked.baseline), ("--prompts", asked.prompts), *files[:place])
+        for other, theirs in taken:
+            if path is not None and theirs is not None and path.resolve() == theirs.resolve():
+                raise click.UsageError(f"{option}: {path} is {other} too; give it a file of its own")
     return asked

@@ -25,7 +25,7 @@ from inference.engines.registry import (
     load_registry,
 )
 from inference.legibility.acceptance import DEFAULT
-from inference.legibility.readers import available_readers, chosen_readers, reader_entry
+from inference.legibility.readers import BOTH, available_readers, chosen_readers, reader_entry
 from inference.legibility.score import SCORE_VERSION
 from inference.legibility.service import OcrService
 from inference.render import RenderService
@@ -115,13 +115,15 @@ async def open_room(
 
 
 def known_readers(named: str) -> tuple[str, ...]:
-    """The readers of `--reader`: names separated by commas, or "both".
+    """The readers of `--reader`: names separated by commas, "both" one of them or all.
 
     Raises:
         NotAtHand: one is unknown or not installed; the text says how to get it.
     """
+    asked = [name for part in named.split(",") if (name := part.strip())]
+    both = [other for name in asked for other in (BOTH if name == "both" else (name,))]
     try:
-        names = chosen_readers(named)
+        names = chosen_readers(",".join(both))
     except ValueError as error:
         raise NotAtHand(f"--reader: {error}, or both") from error
     available = available_readers()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from inference.bench.agreeing import with_agreement
 from inference.bench.baseline import Conditions, EngineReport, Report, prompts_digest
 from inference.bench.budget import Purse, objection
 from inference.bench.contestant import Contestant
@@ -30,7 +31,11 @@ class NotBegun(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """A bench to run. `readers` are full names, `machine` is in words; `rounds` resample each figure."""
+    """A bench to run. `readers` are full names, `machine` is in words; `rounds` resample each figure.
+
+    `gated` says that the report will be judged as what is drawn today: then something must be left to draw.
+    `coverage` says by reader which characters it knows; without it nothing is told of how far they agree.
+    """
 
     contestants: Sequence[Contestant]
     events: Sequence[PromptEvent]
@@ -41,8 +46,10 @@ class Setup:
     warm_up: int = 1
     max_usd: float | None = None
     batch: int = 1
+    gated: bool = False
     command: str = ""
     rounds: int = ROUNDS
+    coverage: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """`details` are in the order of the plan, warm-ups first."""
+    """`details` are in the order of the plan, warm-ups first; `kept` that count are of earlier runs."""
 
     report: Report
     details: tuple[Detail, ...]
+    kept: int = 0
 
 
 Watch = Callable[[Progress], None]
@@ -99,7 +107,8 @@ async def run(
 
     Raises:
         PlanError: nothing sensible can be drawn.
-        NotBegun: it may cost more than `max_usd`, or a live key is there without `max_usd`.
+        NotBegun: it may cost more than `max_usd`, a live key is there without `max_usd`, or it is gated and
+            nothing is left to draw.
         OverBudget: money ran out on the way; what the journal's pictures cost counts too.
         AssetError, OSError: a picture or a line of the journal could not be kept.
     """
@@ -144,6 +153,11 @@ class _Bench:
         """Raises:
         NotBegun
         """
+        if self._setup.gated and self._journal is not None and not self._left:
+            raise NotBegun(
+                f"--fail-if: all {self._kept} pictures are in {self._journal.path} from an earlier run, so "
+                "nothing of today would be judged; give --fresh to draw all anew, or another --out"
+            )
         limit, before = self._setup.max_usd, self._purse.spent
         live = {each.name: each.live for each in self._setup.contestants if each.live}
         # A limit that is no number is for `objection` to name.
@@ -185,12 +199,14 @@ class _Bench:
         contestant, event = self._contestants[draw.engine], self._events[draw.subject.digest]
         price = self._price(draw)
         self._purse = self._purse.reserve(price)
+        found = key(draw, self._models)
+        if self._journal is not None and price:
+            self._journal.intend(found, price)
         began = self._clock()
         detail = await contestant.draw(event, draw)
         self._pace.note(draw.engine, self._clock() - began)
         paid = contestant.paid(event, detail)
         self._purse = self._purse.settle(price, paid)
-        found = key(draw, self._models)
         if self._journal is not None:
             self._journal.add(found, detail, paid)
         self._details[found] = detail
@@ -200,7 +216,7 @@ class _Bench:
     def summed_up(self, made: dt.datetime) -> Finished:
         setup = self._setup
         keys = [key(draw, self._models) for draw in self._plan]
-        details = tuple(self._details[each] for each in keys if each in self._details)
+        details = tuple(self._compared(self._details[each]) for each in keys if each in self._details)
         samples = [detail.sample for detail in details]
         by_digest = {subject.digest: subject for subject in self._subjects}
         random = np.random.default_rng(setup.seed)
@@ -220,7 +236,11 @@ class _Bench:
             command=setup.command,
             made=made,
         )
-        return Finished(report, details)
+        return Finished(report, details, self._kept)
+
+    def _compared(self, detail: Detail) -> Detail:
+        event = self._events[detail.sample.digest]
+        return with_agreement(detail, event.texts, self._setup.coverage)
 
     def _price(self, draw: Draw) -> float:
         return self._contestants[draw.engine].price(self._events[draw.subject.digest])

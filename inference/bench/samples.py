@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from inference.legibility.agreement import Agreement
 from schemas.events import Dollars, Legibility, Outcome, PromptEvent, Render, Seed, Share
 from schemas.ids import digest
 
-Amount = Annotated[float, Meta(ge=0)]
+Amount = Annotated[float, Meta(ge=0, le=1_000_000_000)]
 Hex = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Payee = Literal["hosted", "infrastructure"]
 
@@ -59,7 +60,8 @@ class Sample:
     """One picture drawn for the bench, or why there is none.
 
     `prompt` is the prompt's id, `digest` its `Subject.digest`. `accepted` is None where no reader can tell;
-    where there is no picture it is False. Seconds and dollars are those of the drawing.
+    where there is no picture it is False. Seconds and dollars are those of the drawing. `agreement` is there
+    where two readers or more have read it; its disagreements name the picture by `image`.
     """
 
     engine: str
@@ -80,9 +82,12 @@ class Sample:
     critical_exact: bool | None = None
     emulated: bool = False
     render_id: str = ""
-    image: Annotated[str, Meta(description="the asset's uri")] = ""
+    image: Annotated[
+        str, Meta(description="the asset's uri; in a file the way from it to what lies below")
+    ] = ""
     score_version: str = ""
     reason: str = ""
+    agreement: Agreement | None = None
 
     @property
     def rendered(self) -> bool:

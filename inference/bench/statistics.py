@@ -24,6 +24,8 @@ TAIL: Final = 0.025
 _HELD: Final = 2_000_000
 # Sums of whole weights are exact; a quantile's share of them is not.
 _SLACK: Final = 1e-9
+# Design effects below it are rounding.
+_EVEN: Final = 1e-20
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +178,9 @@ def share(hits: Floats, counts: Floats) -> Interval:
 def mean(sums: Floats, counts: Floats) -> Interval:
     """The mean of values from 0 to 1, given each unit's sum and samples: the interval of `share`.
 
-    Such values vary less than hits and misses do, so the design effect may be below 1. Near 0 and 1, where
-    means are skewed, it covers more often than the bootstrap or Student's t.
+    Such values vary less than hits and misses do, so the design effect may be below 1, and their spread is
+    what units show of it even with one sample each: the number is lessened by Student's t against the normal.
+    Near 0 and 1, where means are skewed, it covers more often than the bootstrap or Student's t.
 
     Raises:
         ValueError: there is no sample.
@@ -196,8 +199,11 @@ def _clustered(sums: Floats, counts: Floats, *, least: float) -> Interval:
         between = units / (units - 1) * np.sum((sums - found.value * counts) ** 2) / samples**2
         effect = max(least, float(between / within))
     effective = float(units)
-    if effect > 0:
-        effective = samples / effect * (_student(samples - 1) / _student(units - 1)) ** 2
+    # Rounding leaves equal units a spread of some 1e-32.
+    if effect > _EVEN:
+        # Hits and misses spread as their share says, which has no spread to estimate: that is `least` of 1.
+        known = _student(samples - 1) if least else float(norm.ppf(1 - TAIL))
+        effective = samples / effect * (known / _student(units - 1)) ** 2
     clustered = wilson(found.value * effective, effective)
     return Interval(found.value, clustered.low, clustered.high)
 

@@ -12,11 +12,16 @@ from urllib.parse import unquote, urlsplit
 from inference.bench.baseline import Report
 from inference.bench.figures import Dollars, EngineFigures, Estimate, Pair
 from inference.bench.gate import Regression
+from inference.bench.metrics import counted
 from inference.bench.samples import Sample
+from inference.legibility.agreement import Disagreement
+from schemas.events import Outcome
 
 _SIGNIFICANT = 0.05
 _NOTHING = "-"
-_LONGEST_REASON = 200
+_LONGEST_REASON = 300
+_DISAGREEMENTS = 5
+_REASONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +35,18 @@ class Rows:
 
 
 def engines(report: Report) -> Rows:
-    """The three axes of every engine, with 95 % intervals."""
+    """The three axes of every engine, with 95 % intervals; of several readers how often they agree."""
     numbers = ("s p50", "s p95", "legibility", "accepted", "$/1,000 rendered", "$/1,000 accepted")
+    several = len(report.conditions.readers) > 1
+    agree = ("readers agree",) if several else ()
     return Rows(
         _title(report),
-        ("engine", "pictures", *numbers),
-        tuple(_engine(each.figures) for each in report.engines),
-        numbers,
+        ("engine", "pictures", *numbers, *agree),
+        tuple(
+            (*_engine(each.figures), *([_percent(each.figures.agreement)] if several else []))
+            for each in report.engines
+        ),
+        (*numbers, *agree),
     )
 
 
@@ -60,17 +70,38 @@ def regressions(found: Mapping[str, Sequence[Regression]]) -> list[str]:
     ]
 
 
+def disagreements(report: Report) -> list[str]:
+    """What readers read differently: the first of each engine, and how many more there are."""
+    lines: list[str] = []
+    for engine in report.engines:
+        told = [
+            f"{engine.engine}: {sample.prompt}, seed {sample.seed}: {_disagreement(each)}"
+            for sample in counted(engine.samples)
+            if sample.agreement
+            for each in sample.agreement.disagreements
+        ]
+        lines += told[:_DISAGREEMENTS]
+        if len(told) > _DISAGREEMENTS:
+            lines.append(f"{engine.engine}: {len(told) - _DISAGREEMENTS} more disagreements are in --json")
+    return lines
+
+
 def missing(samples: Iterable[Sample]) -> list[str]:
-    """Why pictures did not come, each reason once with its number."""
+    """Why pictures did not come: the most common reasons of each engine and outcome, each with its number."""
     lost = Counter(
         (sample.engine, sample.outcome, sample.reason)
         for sample in samples
         if not sample.rendered and not sample.warm_up
     )
-    return [
-        f"{engine}: {count} {outcome}: {reason[:_LONGEST_REASON]}"
-        for (engine, outcome, reason), count in lost.most_common()
-    ]
+    kinds: dict[tuple[str, Outcome], list[tuple[str, int]]] = {}
+    for (engine, outcome, reason), count in lost.most_common():
+        kinds.setdefault((engine, outcome), []).append((reason[:_LONGEST_REASON], count))
+    lines: list[str] = []
+    for (engine, outcome), reasons in kinds.items():
+        lines += [f"{engine}: {count} {outcome}: {reason}" for reason, count in reasons[:_REASONS]]
+        if rest := sum(count for _, count in reasons[_REASONS:]):
+            lines.append(f"{engine}: {rest} {outcome} for other reasons, which are in --json")
+    return lines
 
 
 def where(uri: str) -> str:
@@ -118,6 +149,11 @@ def _pair(pair: Pair) -> tuple[str, ...]:
         f"{pair.p_holm:.3g}",
         told,
     )
+
+
+def _disagreement(found: Disagreement) -> str:
+    read = ", ".join(f"{reader} {said!r}" if said else f"{reader} nothing" for reader, said in found.read)
+    return f"for {found.text!r} read {read}: {where(found.picture)}"
 
 
 def _estimate(found: Estimate | None) -> str:

@@ -128,7 +128,7 @@ class Engine(Protocol):
         """Draws `spec`, over `background` (PNG, sRGB) where the engine composes.
 
         Raises:
-            EngineError: one of the four kinds above.
+            EngineError: one of the five classes above.
         """
         ...
 

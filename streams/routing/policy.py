@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from inference.legibility.acceptance import DEFAULT, Acceptance
 
 LAYOUT_ENGINE = "layout"
-LOCAL_ENGINES = frozenset({"sd3.5_local", "sd3.5_medium"})
+LOCAL_ENGINES = frozenset({"sd3.5_local", "sd3.5_medium", "sd3.5_medium_text"})
 SUCCESSION: Mapping[str, str] = {
     "sd3.5_local": "imagen4_remote",
     "sd3.5_medium": "imagen4_remote",
+    "sd3.5_medium_text": "imagen4_remote",
     "imagen4_remote": "imagen4_ultra",
     "ideogram_v2a_turbo": "imagen4_ultra",
     "dalle3_hd": "imagen4_ultra",

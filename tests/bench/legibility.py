@@ -1,6 +1,6 @@
 """What reading and scoring a picture costs, beside a plain loop over the same reader.
 
-    python -m tests.bench.legibility --pictures 125 --report docs/legibility_speed.md
+    python -m tests.bench.legibility --pictures 125 --report docs/legibility-cost.md
 
 Posters of `prompts/ai_posters.txt` that the reader knows the letters of are set in type, then read by
 contestants that take turns, block by block, each in its own processes. CPU seconds are user and system time
@@ -224,6 +224,8 @@ def page(contestants: Sequence[Contestant], costs: Sequence[float], count: int) 
         f" | {TIMES} x | {times:.2f} x | {_met(times >= TIMES)} |",
         "| the score beside the OCR, p95"
         f" | {BESIDE_MS:g} ms | {p95:.2f} ms (median {p50:.2f}) | {_met(p95 <= BESIDE_MS)} |",
+        "| pictures read as the plain loop with our settings reads them"
+        f" | all | {alike(read, same)[0]} of {count} | {_met(alike(read, same)[0] == count)} |",
         "",
         f"Against the same loop with our settings: {same.cpu_s / scored.cpu_s:.2f} x.",
         "",

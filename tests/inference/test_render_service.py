@@ -14,7 +14,16 @@ import pytest
 from PIL import Image
 
 from inference.assets import AssetStore, StoreFailed, manifest_key
-from inference.engines.base import Broken, Engine, EngineError, Picture, Refused, Transient, Unsupported
+from inference.engines.base import (
+    Broken,
+    Engine,
+    EngineError,
+    Picture,
+    Refused,
+    Transient,
+    Uncertain,
+    Unsupported,
+)
 from inference.engines.emulator.app import Emulator
 from inference.engines.emulator.drawing import draw
 from inference.engines.emulator.profiles import load_profiles
@@ -264,7 +273,13 @@ async def test_fonts_that_drew_are_part_of_the_id() -> None:
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
-    [(Refused("no gore"), "refused"), (Unsupported("no such size"), "failed"), (Broken("html"), "failed")],
+    [
+        (Refused("no gore"), "refused"),
+        (Unsupported("no such size"), "failed"),
+        (Broken("html"), "failed"),
+        # Raised on, it would be retried, and perhaps charged twice.
+        (Uncertain("no answer in 60 s"), "failed"),
+    ],
 )
 async def test_an_engine_s_no_is_an_outcome_with_its_reason(error: EngineError, outcome: str) -> None:
     pen = make_pen()

@@ -112,18 +112,18 @@ def test_looking_for_a_gpu_and_for_local_models_does_not_load_torch() -> None:
 
 
 def test_the_device_is_shown_with_its_reason_and_each_local_engine_with_its_checkpoint() -> None:
-    device, *engines = check_local(Settings(sd3_medium="none", sd3_local="none"))
+    device, *engines = check_local(Settings(sd3_medium="none", sd3_local="none", sd3_text="none"))
     assert device.state == "ok"
     assert device.detail.partition(",")[0] in ("cpu", "cuda")
     assert len(device.detail.partition(": ")[2]) > 5
-    assert [check.state for check in engines] == ["absent", "absent"]
+    assert [check.state for check in engines] == ["absent"] * 3
     assert engines[0].detail == "sd3.5_local: the settings say that no local model is used"
     assert "hf download stabilityai/stable-diffusion-3.5-medium" in engines[1].fix
     assert engines[1].fix.endswith("GLYPHSTREAM_SD3_MEDIUM=FOLDER")
 
 
 def test_a_local_model_that_was_named_and_is_not_there_keeps_the_line_from_working(tmp_path: Path) -> None:
-    _, local, medium = check_local(Settings(sd3_medium=str(tmp_path / "nowhere"), sd3_local="none"))
+    _, local, medium, _ = check_local(Settings(sd3_medium=str(tmp_path / "nowhere"), sd3_local="none"))
     assert (local.state, medium.state) == ("absent", "broken")
     assert "nowhere" in medium.detail
     assert medium.fix == "correct GLYPHSTREAM_SD3_MEDIUM, or leave it empty"

@@ -15,6 +15,7 @@ from inference.bench.gate import Check, Regression
 from inference.bench.html import tables
 from inference.bench.html.charts import charts, groups
 from inference.bench.html.choice import Readings
+from inference.bench.html.disagreements import disagreements
 from inference.bench.html.gallery import lowest, regressed, rows
 from inference.bench.html.markup import Markup, el, joined
 from inference.bench.html.masthead import masthead
@@ -52,6 +53,7 @@ def page(
         ("differences", "Differences", _differences(report)),
         ("side-by-side", "Side by side", rows(report, readings, album)),
         ("worst", "The worst", lowest(report, readings, album)),
+        ("readers", "Readers", disagreements(report, readings, album)),
         ("regressions", "Worse than the baseline", None if tripped else fallen),
     )
     there = [(name, title, section) for name, title, section in sections if section is not None]
@@ -89,7 +91,7 @@ def _engines(report: Report, baseline: Report | None) -> Markup:
         el("p", tables.resampled(report), class_="quiet lead"),
         el("p", warning, class_="warning") if other else None,
         tables.engines_table(report, baseline),
-        el("details", el("summary", "What the columns mean"), tables.glossary()),
+        el("details", el("summary", "What the columns mean"), tables.glossary(report)),
         id="engines",
     )
 

@@ -14,6 +14,11 @@ _TRACK: Final = 22.0
 _MIDDLE: Final = 11.0
 _BARS: Final = 26.0
 _LABEL: Final = 17.0
+# Hundredths of a narrow plot's width that a letter of a name takes, and the room between dot and name.
+_LETTER: Final = 2.6
+_ROOM: Final = 4.0
+# Names stand above their dots, so that a dot beside it at the same height is not written over.
+_RAISED: Final = 8.0
 _GUTTER: Final = 10.0
 
 
@@ -103,7 +108,7 @@ def scatter(
     dots = [_dot(point, across, level) for point in points]
     labels = _labels(points, across, level)
     return el(
-        "svg", grid, foot, dots, names, labels, class_="scatter", width="100%", height=height, role="img",
+        "svg", grid, foot, names, labels, dots, class_="scatter", width="100%", height=height, role="img",
         aria_label=label,
     )  # fmt: skip
 
@@ -171,25 +176,37 @@ def _dot(point: Point, across: Axis, level: Callable[[float], float]) -> Markup:
 
 
 def _labels(points: Sequence[Point], across: Axis, level: Callable[[float], float]) -> list[Markup]:
-    """Beside the dots, towards the middle of the plot."""
+    """Above the dots, towards the middle of the plot; one below another where they could meet there."""
+    left = [point for point in points if across.place(point.across) <= 55]
+    right = [point for point in points if across.place(point.across) > 55]
+    ends = [across.place(point.across) + _wide(point) for point in left]
+    starts = [across.place(point.across) - _wide(point) for point in right]
+    apart = max(ends, default=0.0) < min(starts, default=100.0)
     labels = []
-    for anchor, shift in (("start", 11), ("end", -11)):
-        own = [point for point in points if (across.place(point.across) > 55) == (anchor == "end")]
-        own.sort(key=lambda point: (level(point.up.value), point.label))
-        heights = _spaced([level(point.up.value) + 4 for point in own], level(0.0) - 4)
+    for group in (left, right) if apart else ([*left, *right],):
+        own = sorted(group, key=lambda point: (level(point.up.value), point.label))
+        heights = _spaced([level(point.up.value) - _RAISED for point in own], level(0.0) - 4)
         labels += [
             el(
                 "text",
-                cut(point.label, 36),
+                _name(point),
                 x=_across(across, point.across),
-                dx=shift,
+                dx=-8 if point in right else 8,
                 y=height,
-                text_anchor=anchor,
+                text_anchor="end" if point in right else "start",
                 class_="name",
             )
             for point, height in zip(own, heights, strict=True)
         ]
     return labels
+
+
+def _wide(point: Point) -> float:
+    return _ROOM + _LETTER * len(_name(point))
+
+
+def _name(point: Point) -> str:
+    return cut(point.label, 36)
 
 
 def _spaced(heights: Sequence[float], lowest: float) -> list[float]:

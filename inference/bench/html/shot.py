@@ -26,7 +26,7 @@ def shot(
     return el(
         "figure",
         head,
-        _picture(sample, detail, album),
+        pictured(sample, detail, album),
         el(
             "figcaption",
             el(
@@ -46,7 +46,8 @@ def shot(
     )
 
 
-def _picture(sample: Sample, detail: Detail | None, album: Album) -> Markup:
+def pictured(sample: Sample, detail: Detail | None, album: Album) -> Markup:
+    """The picture alone with its boxes, or why there is none."""
     if not sample.rendered:
         reason = foreign(cut(sample.reason, LONGEST), "p") if sample.reason else None
         return el("div", el("p", el("b", f"No picture: {sample.outcome}")), reason, class_="picture none")

@@ -19,20 +19,21 @@ _HEADS = (
     ("Accepted", "pictures good enough, of all that a reader can judge; no picture is not accepted"),
     ("$ per 1,000 rendered", "list prices; failures are paid for too"),
     ("$ per 1,000 accepted", "all that was spent, for each 1,000 good ones"),
-    ("Pictures", "what became of them; not judged are those whose letters no reader here knows"),
 )
+_AGREE = ("Readers agree", "texts that all readers read alike, of all that two or more know the letters of")
+_PICTURES = ("Pictures", "what became of them; not judged are those whose letters no reader here knows")
 
 
 def engines_table(report: Report, baseline: Report | None) -> Markup:
     """A row an engine, below it that of the baseline, in a frame that scrolls by itself."""
     rows = []
     for engine in report.engines:
-        rows.append(_row(engine.figures, wording.tagged(engine.figures), ""))
+        rows.append(_row(engine.figures, wording.tagged(engine.figures), "", several=several(report)))
         before = baseline and baseline.engine(engine.engine)
         if before:
             name = joined((wording.tagged(before.figures), el("span", "baseline", class_="tag")), " ")
-            rows.append(_row(before.figures, name, "before"))
-    heads = [el("th", el("span", name, title=note or None), scope="col") for name, note in _HEADS]
+            rows.append(_row(before.figures, name, "before", several=several(report)))
+    heads = [el("th", el("span", name, title=note or None), scope="col") for name, note in _heads(report)]
     return el(
         "div",
         el("table", el("thead", el("tr", heads)), el("tbody", rows), class_="sortable"),
@@ -40,12 +41,24 @@ def engines_table(report: Report, baseline: Report | None) -> Markup:
     )  # fmt: skip
 
 
-def glossary() -> Markup:
-    entries = [(el("dt", name), el("dd", note[0].upper() + note[1:] + ".")) for name, note in _HEADS if note]
+def glossary(report: Report) -> Markup:
+    """What the columns of the report's table mean."""
+    entries = [
+        (el("dt", name), el("dd", note[0].upper() + note[1:] + ".")) for name, note in _heads(report) if note
+    ]
     return el("dl", [joined(entry) for entry in entries])
 
 
-def _row(figures: EngineFigures, name: Markup, kind: str) -> Markup:
+def several(report: Report) -> bool:
+    """Whether more than one reader read, so that they may disagree."""
+    return len(report.conditions.readers) > 1
+
+
+def _heads(report: Report) -> tuple[tuple[str, str], ...]:
+    return (*_HEADS, *([_AGREE] if several(report) else []), _PICTURES)
+
+
+def _row(figures: EngineFigures, name: Markup, kind: str, *, several: bool) -> Markup:
     unjudged = f"{figures.unjudged:,} not judged" if figures.unjudged else None
     models = ", ".join(model for model in figures.models if model != figures.engine)
     judged = figures.samples - figures.unjudged
@@ -69,6 +82,7 @@ def _row(figures: EngineFigures, name: Markup, kind: str) -> Markup:
         ),
         _cell(wording.dollars(figures.usd_per_1000_rendered), wording.total(figures.usd_per_1000_rendered)),
         _cell(wording.dollars(figures.usd_per_1000_accepted), wording.total(figures.usd_per_1000_accepted)),
+        _agreement(figures) if several else None,
         _cell(
             joined(
                 [
@@ -81,6 +95,14 @@ def _row(figures: EngineFigures, name: Markup, kind: str) -> Markup:
             figures.samples,
         ),
         class_=kind or None,
+    )
+
+
+def _agreement(figures: EngineFigures) -> Markup:
+    texts = el("span", f"of {wording.counted(figures.texts_compared, 'text')}", class_="note")
+    shown = wording.estimate(figures.agreement, wording.percent)
+    return _cell(
+        joined((shown, texts), " ") if figures.agreement else shown, wording.value(figures.agreement)
     )
 
 

@@ -75,19 +75,20 @@ def _text(reading: TextReading) -> Markup:
 
 def _missed(reading: TextReading, critical: Markup | None) -> Markup:
     ours, theirs = differences(cut(reading.text, LONGEST), cut(reading.read, LONGEST), exact=reading.critical)
-    asked = [el("span", "missed: ", class_="spoken"), _marked(ours, "lost")]
+    asked = [el("span", "missed: ", class_="spoken"), marked(ours, "lost")]
     if critical:
         asked += [Markup(" "), critical]
     if not reading.read:
         return joined((*asked, el("div", "nothing like it was read", class_="instead")))
     alike = f" {100 * reading.similarity:.0f}{wording.GAP}% alike"
     instead = el(
-        "div", "read as ", _marked(theirs, "wrong"), el("span", alike, class_="alike"), class_="instead"
+        "div", "read as ", marked(theirs, "wrong"), el("span", alike, class_="alike"), class_="instead"
     )
     return joined((*asked, instead))
 
 
-def _marked(runs: Sequence[Run], kind: str) -> Markup:
+def marked(runs: Sequence[Run], kind: str) -> Markup:
+    """The runs with what is not the same in the other text as a mark of that kind."""
     return el("bdi", [run if same else el("mark", run, class_=kind) for same, run in runs], dir="auto")
 
 

@@ -92,6 +92,14 @@ def repeat_engine(raw: Any) -> None:
         (repeat_sample, "engines[0].samples: prompt "),
         (repeat_engine, "engines: 'pen' is there 2 times"),
         (lambda raw: raw["conditions"].pop("machine"), "missing required field `machine`"),
+        (
+            put("engines", 1, "samples", 3, "seconds", value=float("inf")),
+            "engines[1].samples[3].seconds: must be a finite number; got inf",
+        ),
+        (
+            put("engines", 1, "samples", 3, "seconds", value=1e300),
+            "engines[1].samples[3].seconds: Expected `float` <= 1000000000",
+        ),
     ],
 )
 def test_a_bad_file_is_named_by_its_field(change: Callable[[Any], None], said: str) -> None:

@@ -159,6 +159,11 @@ def test_one_prompt_is_resampled_by_its_samples() -> None:
         ({"score_version": "old-1"}, "legibility < baseline", "was scored by 'old-1'"),
         ({"readers": ("easy",)}, "legibility < baseline", "was read by easy, here by rapid"),
         ({"machine": "eight cores"}, "p50 > baseline", "p50 was measured on 'eight cores'"),
+        (
+            {"machine": "eight cores"},
+            "usd_per_1000_rendered > baseline",
+            "usd_per_1000_rendered was measured on 'eight cores'",
+        ),
     ],
 )
 def test_what_was_made_otherwise_is_refused_with_the_fix(
@@ -170,10 +175,18 @@ def test_what_was_made_otherwise_is_refused_with_the_fix(
     assert fix in str(caught.value)
 
 
-def test_another_machine_hinders_only_what_is_timed() -> None:
-    there = report(("pen",), ASKED, noisy(), machine="eight cores")
-    (found,) = gate(report(("pen",), ASKED, noisy()), "legibility < baseline", baseline=there)
-    assert not found.tripped
+def test_another_machine_hinders_only_what_is_timed_or_paid_by_time() -> None:
+    def listed(draw: Draw) -> dict[str, Any]:
+        return {**noisy()(draw), "usd_infrastructure": 0.0}
+
+    there = report(("brush",), ASKED, listed, machine="eight cores")
+    found = gate(
+        report(("brush",), ASKED, listed),
+        "legibility < baseline",
+        "usd_per_1000_accepted > baseline",
+        baseline=there,
+    )
+    assert [each.tripped for each in found] == [False, False]
 
 
 def test_other_numbers_engines_and_stand_ins_are_refused() -> None:
@@ -239,3 +252,34 @@ def test_significantly_trips_on_luck_as_seldom_as_it_says() -> None:
         tripped += [each.tripped for each in found]
     assert tripped[0] <= 20
     assert tripped[1] >= 160
+
+
+@pytest.mark.parametrize("prompts", [2, 3, 4, 5])
+def test_too_few_prompts_never_trip_significantly_and_say_so(prompts: int) -> None:
+    few = subjects(prompts)
+    now, then = (report(("pen",), few, noisy(change)) for change in (-0.3, 0.0))
+    texts = ("legibility significantly < baseline", "p50 significantly >= 0")
+    for found in gate(now, *texts, baseline=then):
+        assert not found.tripped
+        assert str(found).endswith("too few to tell it from luck, which takes 6 prompts")
+    six = report(("pen",), subjects(6), noisy())
+    assert gate(report(("pen",), subjects(6), noisy(-0.3)), texts[0], baseline=six)[0].tripped
+
+
+@pytest.mark.parametrize("prompts", [2, 3, 6, 8])
+def test_few_prompts_trip_on_luck_as_seldom_as_many(prompts: int) -> None:
+    """2.5 % are due: 3.6 % of 4,000 such runs with 6 prompts, 3.0 % with 8, none with fewer than 6."""
+
+    def run(luck: int) -> Report:
+        def script(draw: Draw) -> dict[str, Any]:
+            noise = np.random.default_rng([draw.seed, luck]).normal(0, 0.1)
+            return {"score": float(np.clip(0.7 + noise, 0, 1))}
+
+        return report(("pen",), subjects(prompts), script, samples=1)
+
+    (condition,) = [parse("legibility significantly < baseline")]
+    tripped = 0
+    for luck in range(200):
+        found = check(run(2 * luck), run(2 * luck + 1), [condition], np.random.default_rng(luck), rounds=300)
+        tripped += found[0].tripped
+    assert tripped <= 12

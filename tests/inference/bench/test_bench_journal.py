@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -70,13 +73,34 @@ def test_a_journal_cut_anywhere_keeps_every_whole_line_and_goes_on(tmp_path: Pat
         assert path.read_bytes() == whole
 
 
-def test_a_last_line_that_is_no_json_is_cut_off(tmp_path: Path) -> None:
+def test_a_last_line_that_is_cut_off_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "j"
     details = written(path)
     with path.open("ab") as file:
-        file.write(b"\0\0\0\0\n")
+        file.write(b"\0\0\0\0")
     with Journal(path, STAMP) as journal:
         assert dict(journal.details) == details
+
+
+@pytest.mark.parametrize("line", [b"\0\0\0\0\n", b'{"key": 1, "paid": 4.0}\n'])
+def test_a_whole_last_line_that_cannot_be_read_is_named_and_kept(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "j"
+    written(path)
+    with path.open("ab") as file:
+        file.write(line)
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match=r"j, line 5: .*; delete the line, or give --fresh"):
+        Journal(path, STAMP)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"notes of mine\n", b"notes of mine", b"[1, 2]\n", b"\n"])
+def test_somebody_elses_file_is_refused_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "j"
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="give another --out"):
+        Journal(path, STAMP)
+    assert path.read_bytes() == content
 
 
 def test_a_spoilt_line_in_the_middle_is_named(tmp_path: Path) -> None:
@@ -133,6 +157,14 @@ def test_fresh_begins_anew_and_keeps_the_old_one(tmp_path: Path) -> None:
         assert not journal.details
 
 
+def test_no_old_journal_is_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    for _ in range(3):
+        Journal(path, STAMP, fresh=True).close()
+        written(path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["j", "j.old", "j.old2"]
+
+
 def test_two_benches_never_write_one_journal(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", STAMP), pytest.raises(JournalError, match="another bench writes it"):
         Journal(tmp_path / "j", STAMP)
@@ -147,3 +179,44 @@ def test_a_warm_up_drawn_again_replaces_the_first(tmp_path: Path) -> None:
         journal.add(key, other, 0.1)
     with Journal(tmp_path / "j", STAMP) as journal:
         assert dict(journal.details) == {key: other}
+        assert journal.paid == pytest.approx(0.2)
+
+
+def test_what_was_asked_for_and_never_came_counts_with_its_price(tmp_path: Path) -> None:
+    (lost, _), (came, detail) = kept(1), kept(2)
+    with Journal(tmp_path / "j", STAMP) as journal:
+        for key in (lost, came, lost):
+            journal.intend(key, 0.25)
+        journal.add(came, detail, 0.04)
+        assert journal.paid == pytest.approx(0.54)
+    with Journal(tmp_path / "j", STAMP) as journal:
+        assert journal.paid == pytest.approx(0.54)
+        assert dict(journal.details) == {came: detail}
+        journal.add(lost, detail, 0.05)
+        assert journal.paid == pytest.approx(0.34)
+
+
+@contextlib.contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes: as on a full disk, a write takes what fits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_an_error_and_leaves_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    details = written(path)
+    whole = path.read_bytes()
+    key, detail = kept(9)
+    with Journal(path, STAMP) as journal:
+        with disk_of(len(whole) + 40), pytest.raises(OSError, match="too large"):
+            journal.add(key, detail, 0.25)
+        assert path.read_bytes() == whole
+        assert dict(journal.details) == details
+        journal.add(key, detail, 0.25)
+    with Journal(path, STAMP) as journal:
+        assert dict(journal.details) == {**details, key: detail}

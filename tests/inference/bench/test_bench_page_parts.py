@@ -79,6 +79,20 @@ def test_an_axis_of_shares_ends_at_one_and_begins_at_a_mark(low: float) -> None:
     assert (axis.ticks[0], axis.ticks[-1]) == (axis.low, 1.0)
 
 
+def test_labels_from_both_sides_do_not_meet_in_the_middle() -> None:
+    """Two engines at the foot of the plot: their names once ran into each other."""
+    points = [
+        Point("sd3.5_local", 0.68, Mark(0.01, None, None)),
+        Point("sd3.5_medium", 4.27, Mark(0.01, None, None)),
+    ]
+    drawn = parsed(scatter(points, spanning([0.0, 6.0]), shares([0.0]), show=(str, str), label="all"))
+    heights = [float(each.attributes["y"]) for each in drawn.all("text", class_="name")]
+    assert abs(heights[0] - heights[1]) >= 16
+    short = [Point("a", 1.0, Mark(0.01, None, None)), Point("b", 5.0, Mark(0.01, None, None))]
+    drawn = parsed(scatter(short, spanning([0.0, 6.0]), shares([0.0]), show=(str, str), label="all"))
+    assert len({each.attributes["y"] for each in drawn.all("text", class_="name")}) == 1
+
+
 def test_labels_of_the_same_place_do_not_lie_on_each_other() -> None:
     points = [Point(f"engine {at}", 10.0, Mark(0.01, None, None)) for at in range(8)]
     drawn = parsed(scatter(points, spanning([10.0]), shares([0.0]), show=(str, str), label="all"))

@@ -115,6 +115,14 @@ def test_live_keys_need_a_budget() -> None:
     assert objection(DRAWS, price, 1.1, {"b": "B_API_KEY"}) is None
 
 
+def test_a_key_without_a_list_price_is_not_called_free() -> None:
+    said = objection(DRAWS, lambda _: 0.0, None, {"b": "B_API_KEY"})
+    assert said is not None
+    assert "b (key in B_API_KEY) may be paid for; no list price is known" in said
+    assert "0.00" not in said
+    assert objection(DRAWS, lambda _: 0.0, 0.0, {"b": "B_API_KEY"}) is None
+
+
 def test_a_plan_above_the_budget_says_how_far_it_would_come() -> None:
     said = objection(DRAWS, price, 0.3, {"b": "B_API_KEY"})
     assert said is not None

@@ -68,6 +68,14 @@ def test_what_cannot_be_compared_names_the_line_and_the_field(
         from_file(path)
 
 
+def test_only_lf_and_cr_lf_end_a_line_and_a_mark_of_byte_order_is_none_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    event = json.dumps({**EVENT, "prompt": "a sign\u2028in two lines"}, ensure_ascii=False)
+    path.write_bytes(f'\ufeffa sign: "OPEN"\r\n{event}\na\x85b\n'.encode())
+    first, second, third = (each.prompt for each in from_file(path))
+    assert (first, second, third) == ('a sign: "OPEN"', "a sign\u2028in two lines", "a\x85b")
+
+
 @pytest.mark.parametrize("content", [b"", b" \n\n", b"\xff\xfe\xff"])
 def test_a_file_without_prompts_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p").write_bytes(content)

@@ -80,6 +80,28 @@ def test_the_interval_of_the_mean_covers_the_true_mean(error_rate: float) -> Non
     assert sum(each.low <= 1 - error_rate <= each.high for each in found) >= 90
 
 
+@pytest.mark.parametrize("each", [1, 4])
+@pytest.mark.parametrize("prompts", [2, 3, 4, 5, 10])
+@pytest.mark.parametrize("error_rate", [0.2, 0.4])
+def test_with_few_prompts_the_interval_of_the_mean_is_wide_enough(
+    prompts: int, each: int, error_rate: float
+) -> None:
+    """Of 3,000 such runs 93.9 to 100 % cover; before, with one sample each, 80 to 91 % did."""
+    random = np.random.default_rng(11)
+    rates = random.beta(error_rate * 6, (1 - error_rate) * 6, (400, prompts))
+    scores = 1 - random.binomial(10, rates[..., None], (400, prompts, each)) / 10
+    found = [mean(run.sum(axis=1), np.full(prompts, float(each))) for run in scores]
+    assert sum(each.low <= 1 - error_rate <= each.high for each in found) >= 0.92 * 400
+
+
+def test_equal_scores_that_rounding_sets_apart_still_have_an_interval() -> None:
+    sums = np.array([0.1 + 0.2 + 0.3, 0.3 + 0.2 + 0.1, 0.6])
+    assert len(set(sums.tolist())) == 2
+    found, exact = mean(sums, np.full(3, 3.0)), mean(np.full(3, 0.6), np.full(3, 3.0))
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+    assert found.high - found.low > 0.3
+
+
 def test_the_interval_of_a_median_covers_the_true_median() -> None:
     random = np.random.default_rng(8)
     units = np.repeat(np.arange(PROMPTS), SAMPLES)

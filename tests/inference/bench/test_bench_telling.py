@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from inference.bench.command import pictures_of
 from inference.bench.details import Detail
 from inference.bench.machine import described
 from inference.bench.pace import Pace
-from inference.bench.plan import plan
+from inference.bench.plan import Draw, plan
 from inference.bench.running import Progress, run
 from inference.bench.screen import Screen, plain
 from tests.inference.bench.benches import report, sample, subjects
@@ -48,6 +50,18 @@ async def test_what_did_not_come_and_was_not_judged_is_counted() -> None:
     assert row[1] == "4 (2 refused, 2 not judged)"
     assert row[4:6] == ("-", "0 % (0 to 66)")
     assert tables.missing(made.engines[0].samples) == ["pen: 2 refused: not this"]
+
+
+def test_of_many_reasons_the_most_common_are_told_and_the_others_counted() -> None:
+    def refused(draw: Draw) -> dict[str, Any]:
+        reason = "busy" if draw.sample else f"cannot spell {draw.subject.id}"
+        return {"outcome": "failed", "accepted": False, "score": None, "reason": reason}
+
+    told = tables.missing(report(["pen"], subjects(8), refused).engines[0].samples)
+    assert told[0] == "pen: 8 failed: busy"
+    assert told[1].startswith("pen: 1 failed: cannot spell p")
+    assert len(told) == 6
+    assert told[5] == "pen: 4 failed for other reasons, which are in --json"
 
 
 async def test_pairs_say_whether_it_could_be_luck() -> None:
@@ -118,3 +132,9 @@ def test_a_picture_is_found_in_the_store_or_where_a_baseline_left_it(tmp_path: P
     assert picture(file.as_uri()) is None
     assert picture((tmp_path / "gone.png").as_uri()) is None
     assert picture("s3://bucket/none.png") is None
+
+
+def test_a_pipe_that_a_baseline_names_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / f"{'0' * 64}.png"
+    os.mkfifo(pipe)
+    assert pictures_of(AssetStore.open(tmp_path / "ours"))(pipe.as_uri()) is None

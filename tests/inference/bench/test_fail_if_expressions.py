@@ -146,3 +146,33 @@ def test_any_text_is_read_or_refused_by_name(text: str) -> None:
         parse(text)
     except ExpressionError as error:
         assert str(error).startswith("--fail-if: ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "p50 > baseline + 10%",
+        "p95 > 10% + baseline",
+        "usd_per_1000_rendered > baseline - -5%",
+        "usd_per_1000_accepted > 1.1 * (baseline + 2 * 5%)",
+        "p50 > baseline + (1 + 10%)",
+        "p50 > 10%",
+    ],
+)
+def test_a_percentage_of_nothing_is_no_time_and_no_money(text: str) -> None:
+    with pytest.raises(
+        ExpressionError, match=r"is no share, .*; write 1\.1 \* baseline for 10% more"
+    ) as told:
+        parse(text)
+    assert f"at character {text.index('%') + 1}: got '%'" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["p50 > 110% * baseline", "p50 > (1 + 10%) * baseline", "p50 > baseline + baseline * 10%"]
+)
+def test_a_percentage_of_the_baseline_is(text: str) -> None:
+    assert evaluate(parse(text).limit, np.array([2.0])) == pytest.approx(2.2)
+
+
+def test_a_percentage_may_be_added_to_a_share() -> None:
+    assert evaluate(parse("accepted < baseline - 2%").limit, np.array([0.9])) == pytest.approx(0.88)
