@@ -30,7 +30,8 @@ class Settings:
     """`assets` is a folder or an object-store URL; dollars are per hour of our own machines;
     `resend_horizon` counts records of a partition; after `session_seconds` of silence the group takes a
     member for dead and gives its partitions to others. `sd3_medium`, `sd3_local` and `sd3_text` name the
-    checkpoints of the local engines, FOLDER_OR_HUB_ID[@REVISION][+LORA[*SCALE]]: empty to choose, "none" for none.
+    checkpoints of the local engines, FOLDER_OR_HUB_ID[@REVISION][+LORA[*SCALE]]: empty to choose, "none" for
+    none.
     """
 
     bootstrap: str = "127.0.0.1:9092"
