@@ -26,7 +26,7 @@ from streams.broker.properties import controller_properties, render_properties
 
 logger = logging.getLogger(__name__)
 # Without it the brokers start all the same: after their old sessions, and with the risk told above.
-FENCE_S = 15.0
+FENCE_S = 30.0
 POLL_S = 0.02
 # Many times what it takes to write the decision down; the last controllers would wait longer for a majority.
 STOP_S = 1.0
