@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -52,15 +53,16 @@ async def find_manifest(store: AssetStore, render_id: str) -> Manifest | None:
     return found if all(present) else None
 
 
-async def write_manifest(store: AssetStore, manifest: Manifest, answers_for: str | None) -> None:
-    """Writes the manifest under its own id and lets `answers_for`, the id of what was asked, lead to it.
+async def write_manifest(store: AssetStore, manifest: Manifest, answers_for: Sequence[str]) -> None:
+    """Writes the manifest under its own id and lets `answers_for`, ids of what was asked, lead to it.
 
     Raises:
-        StoreFailed: at worst the manifest is there and the pointer is not.
+        StoreFailed: at worst the manifest is there and a pointer is not.
     """
     await store.put_manifest(manifest.render_id, msgspec.json.encode(manifest))
-    if answers_for is not None and answers_for != manifest.render_id:
-        await store.put_manifest(answers_for, msgspec.json.encode(Pointer(manifest.render_id)))
+    for asked in answers_for:
+        if asked != manifest.render_id:
+            await store.put_manifest(asked, msgspec.json.encode(Pointer(manifest.render_id)))
 
 
 async def _read(store: AssetStore, render_id: str) -> Manifest | Pointer | None:

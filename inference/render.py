@@ -1,12 +1,12 @@
-"""From a job to a stored picture: the same work is drawn once, and stored as what it really is."""
+"""From a job to a stored picture: the same work is drawn once, paid for once, stored as what it really is."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
@@ -20,19 +20,38 @@ from inference.engines.base import (
     Uncertain,
     Unsupported,
 )
+from inference.engines.ledger import (
+    ANSWERABLE,
+    Begun,
+    Busy,
+    Call,
+    Held,
+    Known,
+    LedgerUnavailable,
+    NotOpen,
+    OverBudget,
+    Row,
+    dollars,
+    micros,
+    spelled,
+    told,
+)
 from inference.engines.prompting import prompt_for
 from inference.engines.registry import EngineGone, EngineUnavailable, Resolved, UnknownEngine
-from inference.manifest import Manifest, find_manifest, write_manifest
-from inference.pictures import Normalised, PictureError, normalise
-from schemas.events import Asset, Pictures, Render, RenderJob, Spec
-from schemas.ids import render_id
+from inference.keeping import Unusable, Work, keep
+from inference.manifest import Manifest, find_manifest
+from inference.rendered import ended, joined, of_manifest, paid_before, signed
+from inference.spending import Drawn, NoPicture, Spending, is_repeatable, receipt_id, waiting_in_words
+from schemas.events import Outcome, Render, RenderJob, Spec
 
 __all__ = ["RenderService", "prompt_for"]
 
-DRAWN_BY = frozenset({"prompt", "negative_prompt", "seed", "steps", "guidance", "sampler"})
-# An engine that reports one of these did less than it was asked for, for a reason of the moment:
-# the same ask may do better next time, so such a picture never answers for it.
-LESSENED = frozenset({"width", "height", "steps", "guidance", "sampler"})
+# A row that is given up while its job waits for one of the engine's places is begun anew.
+BEGINNINGS: Final = 5
+# Another worker has the job: it is looked for again after so long at most.
+BUSY_S: Final = 10.0
+# Pictures that are paid for and wait for a store that does not answer.
+MOST_UNKEPT: Final = 64
 
 
 class EnginePool(Protocol):
@@ -42,15 +61,7 @@ class EnginePool(Protocol):
 
     def engine_for(self, resolved: Resolved) -> Engine: ...
 
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A job with the engine that takes it, the prompt that engine is sent, and the id of what is asked."""
-
-    job: RenderJob
-    resolved: Resolved
-    spec: Spec
-    id: str
+    def most_usd(self, resolved: Resolved, spec: Spec) -> float | None: ...
 
 
 class RenderService:
@@ -63,13 +74,18 @@ class RenderService:
         clock: Callable[[], float] = time.monotonic,
         *,
         no_cache: bool = False,
+        spending: Spending | None = None,
     ) -> None:
-        """`clock` gives seconds; with `no_cache` every job is drawn, whatever the store holds."""
+        """`clock` gives seconds; with `no_cache` every job is drawn, whatever the store holds, but none is
+        paid for twice. Without `spending` no engine is asked that somebody is paid for by the picture.
+        """
         self._engines = engines
         self._store = store
         self._clock = clock
         self._no_cache = no_cache
+        self._spending = spending
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unkept: dict[tuple[object, ...], Drawn] = {}
 
     async def render(self, job: RenderJob) -> Render:
         """The outcome of `job`: rendered (or found in the store, at no cost), refused or failed.
@@ -83,157 +99,163 @@ class RenderService:
             resolved = self._engines.resolve(job.engine)
         except (UnknownEngine, EngineGone, EngineUnavailable) as error:
             return Render(job=job, outcome="failed", reason=str(error))
-        work = _work_of(job, resolved)
+        work = Work.of(job, resolved, replace(job.spec, prompt=prompt_for(job.spec)))
         lock = self._locks.setdefault(work.id, asyncio.Lock())
         try:
             async with lock:
-                found = None if self._no_cache else await find_manifest(self._store, work.id)
-                return _hit(work, found) if found else await self._draw(work)
+                return await self._outcome(work)
         except StoreFailed as error:
             raise Transient(f"asset store: {error}") from error
+        except LedgerUnavailable as error:
+            raise Transient(str(error)) from error
 
-    async def _draw(self, work: _Work) -> Render:
+    async def _outcome(self, work: Work) -> Render:
+        drawn = self._unkept.pop(_name(work), None)
+        if drawn is not None:
+            return await self._keep(work, drawn)
+        found = None if self._no_cache else await find_manifest(self._store, work.id)
+        return await self._hit(work, found) if found else await self._draw(work)
+
+    async def _hit(self, work: Work, found: Manifest) -> Render:
+        """Drawn before: for this job, which then says its price, or for another, at no cost for this one."""
+        call = self._call(work)
+        row = await self._spending.last(call) if call and self._spending else None
+        if row is not None and row.state in ANSWERABLE:
+            row = await self._by_receipt(row) or row
+        if row is not None and row.state == "image":
+            return paid_before(work, found, row)
+        return of_manifest(work, found, "drawn before", cached=True)
+
+    async def _by_receipt(self, row: Row) -> Row | None:
+        """`row` settled by the picture that its worker stored before it left, if it did."""
+        mine = await find_manifest(self._store, receipt_id(row))
+        return await self._spending.settle_by(row, mine) if mine and self._spending else None
+
+    async def _draw(self, work: Work) -> Render:
         started = self._clock()
         try:
-            picture = await self._ask(work)
-        except Refused as error:
-            return self._without(work, "refused", error, started)
-        except (Unsupported, Broken, Uncertain, AssetMissing, AssetCorrupt) as error:
-            # What may have been drawn and charged is not asked for again: that would be a second charge.
-            return self._without(work, "failed", error, started)
-        return await self._keep(work, picture)
+            engine = self._engine_for(work)
+            call = self._call(work)
+            if call is None or self._spending is None:
+                return await self._keep(work, Drawn(await self._unpaid(work, engine)))
+            return await self._buy(work, engine, call, self._spending)
+        except NoPicture as none:
+            if isinstance(none.error, Transient):
+                raise none.error from none
+            return self._without(work, none.error, started, usd=none.usd)
+        except (Refused, Unsupported, Broken, Uncertain, AssetMissing, AssetCorrupt) as error:
+            return self._without(work, error, started)
 
-    async def _ask(self, work: _Work) -> Picture:
+    def _engine_for(self, work: Work) -> Engine:
         entry, spec = work.resolved.entry, work.spec
         objection = entry.sizes.objection(spec.width, spec.height)
         if objection:
             raise Unsupported(f"{entry.name}: {objection}")
-        background = await self._store.get(work.job.background) if work.job.background else None
-        engine = self._engines.engine_for(work.resolved)
+        return self._engines.engine_for(work.resolved)
+
+    def _call(self, work: Work) -> Call | None:
+        """What is written down of the work; None where nobody is paid for it."""
+        most = self._engines.most_usd(work.resolved, work.spec)
+        if most is None:
+            return None
+        return Call.of(
+            work.job,
+            render_id=work.id,
+            engine=work.resolved.entry.name,
+            model=work.resolved.model,
+            reserve=micros(most),
+            emulated=work.resolved.emulated,
+        )
+
+    async def _unpaid(self, work: Work, engine: Engine) -> Picture:
+        entry = work.resolved.entry
+        is_paid = self._engines.most_usd(work.resolved, work.spec) is not None and entry.price.per == "image"
+        if is_paid and not work.resolved.emulated:
+            raise Unsupported(f"{entry.name}: is paid for, and no ledger is open to write that down; set one")
         # Without a cache, a server must not answer with the picture it drew for this key before.
         if isinstance(engine, Keyed) and not self._no_cache:
             engine = engine.keyed(work.id)
-        return await engine.render(spec, background=background)
+        return await engine.render(work.spec, background=await self._background(work))
 
-    async def _keep(self, work: _Work, picture: Picture) -> Render:
-        original = await self._store.put(picture.data, picture.media_type)
+    async def _background(self, work: Work) -> bytes | None:
+        return await self._store.get(work.job.background) if work.job.background else None
+
+    async def _buy(self, work: Work, engine: Engine, call: Call, spending: Spending) -> Render:
+        background = await self._background(work)
+        for _ in range(BEGINNINGS):
+            begun = await spending.begin(call, repeatable=is_repeatable(engine))
+            if not isinstance(begun, Begun):
+                return await self._not_begun(work, begun)
+            try:
+                drawn = await spending.draw(
+                    engine,
+                    work.spec,
+                    begun.row,
+                    background=background,
+                    within_s=work.resolved.entry.timeout_s,
+                )
+            except NotOpen:
+                continue
+            return await self._keep(work, drawn)
+        raise Transient(f"{call.engine}: no place came free in the time of {BEGINNINGS} intents")
+
+    async def _not_begun(self, work: Work, found: Known | Busy | Held | OverBudget) -> Render:
+        if isinstance(found, OverBudget):
+            return ended(work, "failed", f"{work.resolved.entry.name}: {told(found)}")
+        row = found.row if isinstance(found, Known) else await self._by_receipt(found.row)
+        if row is not None:
+            return await self._known(work, row)
+        if isinstance(found, Busy):
+            raise Transient(f"call {found.row.name}: {found.row.worker} has it under way", after_s=BUSY_S)
+        return ended(work, "failed", waiting_in_words(found.row))
+
+    async def _known(self, work: Work, row: Row) -> Render:
+        """What the same job came to before, with what it cost."""
+        if row.state == "image":
+            manifest = await find_manifest(self._store, row.drawn_id)
+            if manifest is not None:
+                return paid_before(work, manifest, row)
+            gone = (
+                f"call {row.name} was drawn for {spelled(row.committed)}, and its picture {row.asset_uri} is "
+                "gone from the store; it is not paid for again: send the prompt under a new id"
+            )
+            return ended(work, "failed", gone, usd=dollars(row.committed))
+        outcome: Outcome = "refused" if row.state == "refused" else "failed"
+        return ended(work, outcome, f"{row.reason} (asked before)", usd=dollars(row.committed))
+
+    async def _keep(self, work: Work, drawn: Drawn) -> Render:
+        picture, row = drawn.picture, drawn.row
         try:
-            image = await asyncio.to_thread(normalise, picture.data, picture.media_type)
-        except PictureError as error:
-            failed = Render(job=work.job, outcome="failed", reason=f"{error}; kept as {original.uri}")
-            return replace(_signed(failed, work, picture), render_id=work.id)
-        pictures = await self._put_all(picture, image, original)
-        manifest = Manifest(
-            render_id=_id_of_used(work, picture, image),
-            resolved_engine=work.resolved.entry.name,
-            model=picture.model,
-            pictures=pictures,
-            usd=picture.usd,
-            seconds=picture.seconds,
-            emulated=picture.emulated,
-            by_construction=picture.by_construction,
-            used=picture.used,
-        )
-        answers_for = None if LESSENED & picture.used.keys() else work.id
-        await write_manifest(self._store, manifest, answers_for)
-        drawn = Render(
+            kept = await keep(self._store, work, picture, receipt=receipt_id(row) if row else None)
+        except Unusable as error:
+            broken = Broken(str(error), billed="billed", usd=picture.usd, request_id=picture.request_id)
+            if row is not None and self._spending is not None:
+                await self._spending.picture_lost(row, broken)
+            return signed(ended(work, "failed", str(error)), work, picture)
+        except StoreFailed:
+            if row is not None:
+                self._unkept[_name(work)] = drawn
+                while len(self._unkept) > MOST_UNKEPT:
+                    self._unkept.pop(next(iter(self._unkept)))
+            raise
+        if row is not None and self._spending is not None:
+            await self._spending.picture_kept(row, kept.manifest, provider_id=picture.request_id)
+        done = Render(
             job=work.job,
             outcome="rendered",
-            render_id=manifest.render_id,
-            pictures=pictures,
+            render_id=kept.manifest.render_id,
+            pictures=kept.manifest.pictures,
             by_construction=picture.by_construction,
-            reason="; ".join(
-                filter(None, [work.resolved.reason, picture.note, _other_size(work.spec, image)])
-            ),
+            reason=joined(work.resolved.reason, picture.note, kept.note),
         )
-        return _signed(drawn, work, picture)
+        return signed(done, work, picture)
 
-    async def _put_all(self, picture: Picture, image: Normalised, original: Asset) -> Pictures:
-        size = (image.width, image.height)
-        return Pictures(
-            image=await self._store.put(image.png, "image/png", *size),
-            original=replace(original, width=size[0], height=size[1]),
-            background=await self._put_if(picture.background, "image/png", size),
-            vector=await self._put_if(picture.vector, "image/svg+xml", size),
-        )
-
-    async def _put_if(self, data: bytes | None, media_type: str, size: tuple[int, int]) -> Asset | None:
-        return None if data is None else await self._store.put(data, media_type, *size)
-
-    def _without(self, work: _Work, outcome: str, error: Exception, started: float) -> Render:
-        return Render(
-            job=work.job,
-            outcome="refused" if outcome == "refused" else "failed",
-            resolved_engine=work.resolved.entry.name,
-            model=work.resolved.model,
-            render_id=work.id,
-            seconds=max(0.0, self._clock() - started),
-            emulated=work.resolved.emulated,
-            reason="; ".join(filter(None, [work.resolved.reason, str(error)])),
-        )
+    def _without(self, work: Work, error: Exception, started: float, *, usd: float = 0.0) -> Render:
+        # What may have been drawn and charged is not asked for again: that would be a second charge.
+        outcome: Outcome = "refused" if isinstance(error, Refused) else "failed"
+        render = ended(work, outcome, str(error), usd=usd)
+        return replace(render, seconds=max(0.0, self._clock() - started))
 
 
-def _work_of(job: RenderJob, resolved: Resolved) -> _Work:
-    spec = replace(job.spec, prompt=prompt_for(job.spec))
-    asked = _id(job, spec, resolved.entry.name, resolved.model, ())
-    return _Work(job, resolved, spec, asked)
-
-
-def _id(job: RenderJob, spec: Spec, engine: str, model: str, fonts: tuple[str, ...]) -> str:
-    return render_id(
-        engine=engine,
-        model=model,
-        prompt=spec.prompt,
-        negative_prompt=spec.negative_prompt,
-        texts=spec.texts,
-        fonts=fonts,
-        sampler=spec.sampler,
-        seed=spec.seed,
-        width=spec.width,
-        height=spec.height,
-        steps=spec.steps,
-        guidance=spec.guidance,
-        ordinal=job.ordinal,
-        background_sha256=job.background.sha256 if job.background else None,
-    )
-
-
-def _id_of_used(work: _Work, picture: Picture, image: Normalised) -> str:
-    """The id of what was drawn: the spec, with what the engine says it did otherwise, in its true size."""
-    told: dict[str, Any] = {name: value for name, value in picture.used.items() if name in DRAWN_BY}
-    drawn = replace(work.spec, **{**told, "width": image.width, "height": image.height})
-    fonts = tuple(filter(None, str(picture.used.get("fonts", "")).split(", ")))
-    return _id(work.job, drawn, work.resolved.entry.name, picture.model, fonts)
-
-
-def _hit(work: _Work, manifest: Manifest) -> Render:
-    return Render(
-        job=work.job,
-        outcome="rendered",
-        resolved_engine=manifest.resolved_engine,
-        model=manifest.model,
-        render_id=manifest.render_id,
-        pictures=manifest.pictures,
-        emulated=manifest.emulated,
-        cached=True,
-        by_construction=manifest.by_construction,
-        reason="; ".join(filter(None, [work.resolved.reason, "drawn before"])),
-    )
-
-
-def _signed(render: Render, work: _Work, picture: Picture) -> Render:
-    """`render` with who drew, at what cost."""
-    return replace(
-        render,
-        resolved_engine=work.resolved.entry.name,
-        model=picture.model,
-        usd=picture.usd,
-        seconds=picture.seconds,
-        emulated=picture.emulated,
-    )
-
-
-def _other_size(spec: Spec, image: Normalised) -> str:
-    if (spec.width, spec.height) == (image.width, image.height):
-        return ""
-    return f"asked for {spec.width}x{spec.height}, got {image.width}x{image.height}"
+def _name(work: Work) -> tuple[object, ...]:
+    return work.job.ref, work.job.ordinal, work.id

@@ -12,6 +12,7 @@ Beside its class an error has a `kind`, the taxonomy that the ledger, the breake
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, runtime_checkable
 
@@ -45,14 +46,27 @@ Billed = Literal["never", "billed", "unknown"]
 
 
 class EngineError(Exception):
-    """A render that gave no picture. `billed` says whether it is paid for all the same."""
+    """A render that gave no picture. `billed` says whether it is paid for all the same.
+
+    `usd` is what it cost, where the answer says so. `request_id` is the provider's own name for the call.
+    """
 
     default_kind: ClassVar[Kind] = "unclear"
 
-    def __init__(self, message: str, *, kind: Kind | None = None, billed: Billed = "never") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: Kind | None = None,
+        billed: Billed = "never",
+        usd: float | None = None,
+        request_id: str = "",
+    ) -> None:
         super().__init__(message)
         self.kind: Kind = kind or self.default_kind
         self.billed: Billed = billed
+        self.usd = usd
+        self.request_id = request_id
 
 
 class Transient(EngineError):
@@ -69,9 +83,11 @@ class Transient(EngineError):
         *,
         kind: Kind | None = None,
         billed: Billed = "never",
+        usd: float | None = None,
+        request_id: str = "",
         after_s: float | None = None,
     ) -> None:
-        super().__init__(message, kind=kind, billed=billed)
+        super().__init__(message, kind=kind, billed=billed, usd=usd, request_id=request_id)
         self.after_s = after_s
 
 
@@ -105,7 +121,7 @@ class Picture:
 
     `used` holds what differs from the spec (a smaller size, another seed): the render's id is made
     from it. `note` is what a reader of the result should know besides. `background` and `vector` are PNG and
-    SVG bytes where the engine delivers them.
+    SVG bytes where the engine delivers them. `request_id` is the provider's own name for the call.
     """
 
     data: bytes
@@ -117,8 +133,12 @@ class Picture:
     by_construction: bool = False
     used: dict[str, str | int | float] = field(default_factory=dict)
     note: str = ""
+    request_id: str = ""
     background: bytes | None = None
     vector: bytes | None = None
+
+
+Leaving = Callable[[], Awaitable[None]]
 
 
 class Engine(Protocol):
@@ -139,8 +159,18 @@ class Engine(Protocol):
 
 @runtime_checkable
 class Keyed(Engine, Protocol):
-    """An engine that can tell its server a repeated request from a new one."""
+    """An engine that can tell its server a repeated request from a new one.
 
-    def keyed(self, key: str) -> Engine:
-        """This engine, sending `key` (the render id) with the request; closing it is this one's matter."""
+    `honours_key`: whether the server then draws and charges once, however often it is asked.
+    """
+
+    @property
+    def honours_key(self) -> bool: ...
+
+    def keyed(self, key: str, leaving: Leaving | None = None) -> Engine:
+        """This engine, sending `key` with the request; closing it is this one's matter.
+
+        `leaving` is awaited when all is ready, right before the request leaves: its errors come out of
+        `render`, and then nothing was sent.
+        """
         ...

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from inference.engines.allowed import HOSTS, NotAllowed, check_address, is_loopback
-from inference.engines.base import Broken, Engine, EngineError, Picture, Transient, Uncertain, Unsupported
+from inference.engines.base import (
+    Broken,
+    Engine,
+    EngineError,
+    Leaving,
+    Picture,
+    Transient,
+    Uncertain,
+    Unsupported,
+)
 from inference.engines.breaker import Breaker
 from inference.engines.contract import Contract, Found, Request, Told, Used
 from inference.engines.entries import Entry
@@ -67,9 +76,14 @@ class HostedEngine:
             account.entry.name, address=account.address, redact=self._redact, limits=limits, clock=clock
         )
 
-    def keyed(self, key: str) -> Engine:
+    @property
+    def honours_key(self) -> bool:
+        """No provider says that it draws once for requests of one name; Ideogram says that it does not."""
+        return False
+
+    def keyed(self, key: str, leaving: Leaving | None = None) -> Engine:
         """This engine, naming its requests by `key` where the provider takes a name for them."""
-        return _Named(self, key)
+        return _Named(self, key, leaving)
 
     async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
         """Asks the provider once, waiting first for one of its places.
@@ -78,9 +92,11 @@ class HostedEngine:
             EngineError: by the table in `outcomes`; Transient where nothing was sent, Uncertain where it was
                 and no whole answer came.
         """
-        return await self.render_named(spec, background, "")
+        return await self.render_named(spec, background, "", None)
 
-    async def render_named(self, spec: Spec, background: bytes | None, name: str) -> Picture:
+    async def render_named(
+        self, spec: Spec, background: bytes | None, name: str, leaving: Leaving | None
+    ) -> Picture:
         """`render`, with the request named `name` unless that is empty."""
         engine = self._entry.name
         if background is not None:
@@ -92,6 +108,8 @@ class HostedEngine:
             if shut := self._breaker.ask(engine):
                 raise shut.error(engine)
             try:
+                if leaving is not None:
+                    await leaving()
                 picture = await self._draw(spec, request, name)
             except EngineError as error:
                 self._breaker.failed(engine, error)
@@ -192,9 +210,10 @@ class HostedEngine:
 class _Named:
     engine: HostedEngine
     name: str
+    leaving: Leaving | None
 
     async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
-        return await self.engine.render_named(spec, background, self.name)
+        return await self.engine.render_named(spec, background, self.name, self.leaving)
 
     async def aclose(self) -> None:
         """Nothing: the connections belong to the engine."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import httpx
 import orjson
 
-from inference.engines.base import Broken, Engine, Picture, Refused, Transient, Unsupported
+from inference.engines.base import Broken, Engine, Leaving, Picture, Refused, Transient, Unsupported
 from inference.engines.entries import Field
 from inference.engines.http_errors import error_of, excerpt
 from inference.pictures import MAX_BYTES, PictureError, check_media_type
@@ -64,9 +64,14 @@ class HttpRenderEngine:
             trust_env=not server.emulated,
         )
 
-    def keyed(self, key: str) -> Engine:
+    @property
+    def honours_key(self) -> bool:
+        """By the contract: whoever repeats a key gets the picture that was drawn for it."""
+        return True
+
+    def keyed(self, key: str, leaving: Leaving | None = None) -> Engine:
         """This engine, sending `key` as Idempotency-Key."""
-        return _WithKey(self, key)
+        return _WithKey(self, key, leaving)
 
     async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
         """Asks the server once, within its time-out, waiting first for one of its slots.
@@ -74,13 +79,17 @@ class HttpRenderEngine:
         Raises:
             EngineError: by the table in `http_errors`; a time-out says that its outcome is unknown.
         """
-        return await self.render_with_key(spec, background, "")
+        return await self.render_with_key(spec, background, "", None)
 
-    async def render_with_key(self, spec: Spec, background: bytes | None, key: str) -> Picture:
+    async def render_with_key(
+        self, spec: Spec, background: bytes | None, key: str, leaving: Leaving | None
+    ) -> Picture:
         """`render`, with an Idempotency-Key unless `key` is empty."""
         if background is not None:
             raise Unsupported(f"{self._server.engine}: sets no type over a given background; `layout` does")
         async with self._slots:
+            if leaving is not None:
+                await leaving()
             started = self._clock()
             headers, data = await self._ask(body_of(spec, self._server), key)
             return self._picture(spec, headers, data, self._clock() - started)
@@ -101,11 +110,9 @@ class HttpRenderEngine:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Transient(f"{server.engine}: no connection to {server.url}: {error}") from error
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise Transient(f"{server.engine}: no answer in {server.timeout_s:g} s; {_UNKNOWN}") from error
+            raise _lost(f"{server.engine}: no answer in {server.timeout_s:g} s") from error
         except httpx.TransportError as error:
-            raise Transient(
-                f"{server.engine}: connection lost ({type(error).__name__}); {_UNKNOWN}"
-            ) from error
+            raise _lost(f"{server.engine}: connection lost ({type(error).__name__})") from error
 
     async def _receive(self, response: httpx.Response) -> bytes:
         """The picture's bytes, never more than the limit held in memory."""
@@ -163,12 +170,18 @@ class HttpRenderEngine:
 class _WithKey:
     engine: HttpRenderEngine
     key: str
+    leaving: Leaving | None
 
     async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
-        return await self.engine.render_with_key(spec, background, self.key)
+        return await self.engine.render_with_key(spec, background, self.key, self.leaving)
 
     async def aclose(self) -> None:
         """Nothing: the connections belong to the engine."""
+
+
+def _lost(why: str) -> Transient:
+    """Sent, and nobody knows the outcome; asked again by the same key, the server says."""
+    return Transient(f"{why}; {_UNKNOWN}", kind="unknown", billed="unknown")
 
 
 def body_of(spec: Spec, server: Server) -> bytes:

@@ -21,6 +21,7 @@ from inference.engines.entries import (
     UnknownEngine,
     load_registry,
 )
+from schemas.events import Spec
 
 __all__ = [
     "EngineGone",
@@ -38,6 +39,10 @@ __all__ = [
 # Placeholders of the right order, for a rented GPU and a rented core: set your own.
 USD_PER_GPU_HOUR = 3.0
 USD_PER_CPU_HOUR = 0.05
+
+
+# What these draw with is this machine: nobody is paid by the picture.
+_OURS = frozenset({"layout", "sd3_local"})
 
 
 class EngineUnavailable(LookupError):
@@ -163,6 +168,27 @@ class Engines:
             self._built[key] = engine = self._build(resolved)
             self._open.push_async_callback(engine.aclose)
         return self._built[key]
+
+    def most_usd(self, resolved: Resolved, spec: Spec) -> float | None:
+        """US dollars that one picture may cost at most, as far as is published; None where nobody is paid.
+
+        A server of our own that may name a price is taken to work until its time-out.
+        """
+        entry = resolved.entry
+        if entry.adapter in _OURS:
+            return None
+        seconds = 0.0 if entry.price.per == "image" else entry.timeout_s
+        listed = entry.price.of(
+            spec.width,
+            spec.height,
+            seconds,
+            usd_per_gpu_hour=self._usd_per_gpu_hour,
+            usd_per_cpu_hour=self._usd_per_cpu_hour,
+        )
+        tokens = entry.price.per_million_tokens
+        # No tokenizer makes more tokens than there are bytes.
+        asked = 0.0 if tokens is None else tokens.usd(text_in=len(spec.prompt.encode()))
+        return listed + asked
 
     async def aclose(self) -> None:
         """Closes every engine that was built; the next call builds anew."""

@@ -18,6 +18,7 @@ from inference.engines.base import (
     Broken,
     Engine,
     EngineError,
+    Leaving,
     Picture,
     Refused,
     Transient,
@@ -115,6 +116,9 @@ class Pool:
     def engine_for(self, _resolved: Resolved) -> Engine:
         return self.pen
 
+    def most_usd(self, _resolved: Resolved, _spec: Spec) -> float | None:
+        return None
+
 
 def make_pen(**changes: Any) -> Pen:
     picture = Picture(data=png(), media_type="image/png", model="pen-1", usd=0.04, seconds=1.5)
@@ -207,7 +211,12 @@ class KeyedPen(Pen):
 
     keys: list[str] = field(default_factory=list)
 
-    def keyed(self, key: str) -> Engine:
+    @property
+    def honours_key(self) -> bool:
+        return True
+
+    def keyed(self, key: str, leaving: Leaving | None = None) -> Engine:
+        assert leaving is None, "nobody is paid"
         self.keys.append(key)
         return self
 

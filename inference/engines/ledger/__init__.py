@@ -1,8 +1,9 @@
 """The spend ledger: nothing is paid that was not written down first, and nothing is paid twice."""
 
 from inference.engines.ledger.asynchronous import AsyncLedger, LookUp, Reconciled
-from inference.engines.ledger.budgets import Budget
+from inference.engines.ledger.budgets import Budget, parse_budget, told
 from inference.engines.ledger.calls import (
+    ANSWERABLE,
     Answer,
     Beginning,
     Begun,
@@ -20,6 +21,7 @@ from inference.engines.ledger.money import dollars, micros, spelled
 from inference.engines.ledger.store import Leases, Ledger, LedgerMissing, Recovered
 
 __all__ = [
+    "ANSWERABLE",
     "Answer",
     "AsyncLedger",
     "Beginning",
@@ -42,5 +44,7 @@ __all__ = [
     "Row",
     "dollars",
     "micros",
+    "parse_budget",
     "spelled",
+    "told",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,20 +41,31 @@ class AsyncLedger:
         self._undoing: set[asyncio.Task[None]] = set()
 
     async def begin(
-        self, call: Call, budgets: Sequence[Budget] = (), *, look_up: LookUp | None = None
+        self,
+        call: Call,
+        budgets: Sequence[Budget] = (),
+        *,
+        repeatable: bool = False,
+        look_up: LookUp | None = None,
     ) -> Beginning:
         """As `Ledger.begin`; with `look_up`, what is held is asked for first and then begun again."""
-        begun = await self._begin(call, budgets)
+        begun = await self._begin(call, budgets, repeatable)
         if not isinstance(begun, Held) or look_up is None or begun.row.held:
             return begun
         await self._reconcile_one(begun.row, look_up)
-        return await self._begin(call, budgets)
+        return await self._begin(call, budgets, repeatable)
 
-    async def sent(self, row: Row) -> Row:
-        """As `Ledger.sent`. Cancelled, the row is released: its request has not left."""
-        return await self._undone_if_cancelled(
-            lambda: self.ledger.sent(row), lambda written: self.ledger.release(written, CANCELLED)
-        )
+    async def last(self, call: Call) -> Row | None:
+        return await asyncio.to_thread(self.ledger.last, call)
+
+    async def sent(self, row: Row, within_s: float | None = None) -> Row:
+        """As `Ledger.sent`. Cancelled, a row that was never sent before is released: nothing has left."""
+
+        def undo(written: Row) -> None:
+            if row.state == "intended":
+                self.ledger.release(written, CANCELLED)
+
+        return await self._undone_if_cancelled(lambda: self.ledger.sent(row, within_s), undo)
 
     async def accepted(self, row: Row, provider_id: str) -> Row:
         return await asyncio.to_thread(self.ledger.accepted, row, provider_id)
@@ -65,6 +76,10 @@ class AsyncLedger:
 
     async def release(self, row: Row, reason: str) -> Row:
         return await asyncio.to_thread(self.ledger.release, row, reason)
+
+    def release_soon(self, row: Row) -> None:
+        """Releases `row` in the background, for a caller who is being cancelled."""
+        self._later(_undo(_is(row), lambda known: self.ledger.release(known, CANCELLED)))
 
     async def hold(self, row: Row, reason: str) -> Row:
         return await asyncio.to_thread(self.ledger.hold, row, reason)
@@ -87,12 +102,14 @@ class AsyncLedger:
         await asyncio.gather(*self._undoing, return_exceptions=True)
         await asyncio.to_thread(self.ledger.close)
 
-    async def _begin(self, call: Call, budgets: Sequence[Budget]) -> Beginning:
+    async def _begin(self, call: Call, budgets: Sequence[Budget], repeatable: bool) -> Beginning:
         def let_go(begun: Beginning) -> None:
-            if isinstance(begun, Begun):
+            if isinstance(begun, Begun) and begun.row.state == "intended":
                 self.ledger.release(begun.row, CANCELLED)
 
-        return await self._undone_if_cancelled(lambda: self.ledger.begin(call, budgets), let_go)
+        return await self._undone_if_cancelled(
+            lambda: self.ledger.begin(call, budgets, repeatable=repeatable), let_go
+        )
 
     async def _undone_if_cancelled(
         self, step: Callable[[], Result], undo: Callable[[Result], object]
@@ -101,10 +118,13 @@ class AsyncLedger:
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            undoing = asyncio.ensure_future(_undo(working, undo))
-            self._undoing.add(undoing)
-            undoing.add_done_callback(self._undoing.discard)
+            self._later(_undo(working, undo))
             raise
+
+    def _later(self, undo: Coroutine[None, None, None]) -> None:
+        undoing = asyncio.ensure_future(undo)
+        self._undoing.add(undoing)
+        undoing.add_done_callback(self._undoing.discard)
 
     async def _reconcile_one(self, row: Row, look_up: LookUp) -> Row | None:
         """The row settled or held; None where the provider did not answer this time."""
@@ -119,6 +139,10 @@ class AsyncLedger:
             return await self.settle(row, answer)
         except NotOpen:
             return None  # somebody settled it while the provider was asked
+
+
+async def _is(row: Row) -> Row:
+    return row
 
 
 async def _undo(working: Awaitable[Result], undo: Callable[[Result], object]) -> None:

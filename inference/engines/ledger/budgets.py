@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from inference.engines.ledger.calls import Call, OverBudget
-from inference.engines.ledger.money import spelled
+from inference.engines.ledger.money import micros, spelled
 from inference.engines.ledger.tables import TALLIES, storable
 
 Scope = Literal["total", "day", "campaign", "engine"]
@@ -39,6 +39,25 @@ class Budget:
             raise ValueError(f"budget.limit: {self.limit}; give 0 or more micro-dollars")
         if self.scope == "total" and self.name is not None:
             raise ValueError(f"budget.name: {self.name!r}; a total has none, leave it out")
+
+
+def parse_budget(text: str) -> Budget:
+    """`day=20`, `total=500`, `campaign=10` (each), `engine:NAME=5`: dollars for a scope, or for one in it.
+
+    Raises:
+        ValueError: names the text, and what is wrong with it.
+    """
+    where, equals, usd = text.rpartition("=")
+    scope, colon, name = where.partition(":")
+    known: Mapping[str, Scope] = {known: known for known in SCOPES}
+    if not equals or scope not in known or (colon and not name):
+        raise ValueError(
+            f"budget {text!r}: give SCOPE=DOLLARS or SCOPE:NAME=DOLLARS, with a scope of {', '.join(SCOPES)}"
+        )
+    try:
+        return Budget(known[scope], micros(usd.strip()), name or None)
+    except ValueError as error:
+        raise ValueError(f"budget {text!r}: {error}") from None
 
 
 def names_of(call: Call, day: str) -> Mapping[Scope, str]:

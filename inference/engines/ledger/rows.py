@@ -53,10 +53,10 @@ def insert(connection: sa.Connection, call: Call, take: int, changes: Changes) -
     return None if found is None else row_of(found)
 
 
-def last_of(connection: sa.Connection, job: str) -> Row | None:
-    """The latest take of a job, kept for this transaction to change."""
+def last_of(connection: sa.Connection, job: str, *, for_change: bool = True) -> Row | None:
+    """The latest take of a job, kept for this transaction to change unless it is only looked at."""
     query = sa.select(CALLS).where(CALLS.c.job == job).order_by(CALLS.c.take.desc()).limit(1)
-    found = connection.execute(query.with_for_update()).mappings().first()
+    found = connection.execute(query.with_for_update() if for_change else query).mappings().first()
     return None if found is None else row_of(found)
 
 

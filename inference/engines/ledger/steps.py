@@ -12,6 +12,7 @@ from inference.engines.ledger.calls import (
     Answer,
     Beginning,
     Busy,
+    Call,
     Held,
     Known,
     NotOpen,
@@ -32,6 +33,17 @@ def known(row: Row) -> Beginning | None:
         case "intended" | "sent" | "accepted":
             return Busy(row, row.lease_ms)
     return None if row.may_be_sent_again else Known(row)
+
+
+def may_be_taken_over(row: Row, call: Call) -> bool:
+    """Whether the request of `call` is the one that is under way, or was lost."""
+    return row.state in ANSWERABLE and row.call.render_id == call.render_id
+
+
+def is_taken_over(row: Row, standing: Row) -> bool:
+    """Whether `row`, as `begin` gave it, is a call that was taken over, and that nobody took since."""
+    same = (standing.state, standing.worker, standing.lease_ms) == (row.state, row.worker, row.lease_ms)
+    return row.state == "sent" and same
 
 
 def must_be(states: tuple[State, ...], row: Row, step: str) -> Row:

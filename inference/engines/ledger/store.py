@@ -45,16 +45,19 @@ class Leases:
     """How long a worker that has gone silent keeps a row, in seconds.
 
     Before sending it is a courtesy: `sent` is refused once a row was given up, whatever the clocks say.
-    `answer_s` must exceed the longest time-out of an engine; after it the outcome counts as unknown, and
-    an answer that comes later still is taken.
+    After it, a worker is given its engine's time-out and `margin_s` besides, or `answer_s` where it names no
+    time-out; then the outcome counts as unknown, and an answer that comes later still is taken.
     """
 
     intent_s: float = 30.0
+    margin_s: float = 30.0
     answer_s: float = 660.0
 
     def __post_init__(self) -> None:
-        if min(self.intent_s, self.answer_s) <= 0:
-            raise ValueError(f"leases: {self.intent_s} and {self.answer_s}; give seconds above 0")
+        if min(self.intent_s, self.margin_s, self.answer_s) <= 0:
+            raise ValueError(
+                f"leases: {self.intent_s}, {self.margin_s} and {self.answer_s}; give seconds above 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +120,44 @@ class Ledger:
     def close(self) -> None:
         self.database.close()
 
-    def begin(self, call: Call, budgets: Sequence[Budget] = ()) -> Beginning:
+    def begin(self, call: Call, budgets: Sequence[Budget] = (), *, repeatable: bool = False) -> Beginning:
         """Writes down that `call` is intended and reserves its money, in one transaction; or says what is
         known of its job: only `Begun` may be sent.
+
+        Where the provider draws once for requests of one name, and so a request is `repeatable`, a call of
+        the job that is under way, or of unknown outcome, is taken over and may be sent again.
         """
         while True:
             try:
                 with self.database.writing() as connection:
-                    begun = self._begin(connection, call, budgets)
+                    begun = self._begin(connection, call, budgets, repeatable)
             except _NoRoom as refused:
                 return refused.over
             if begun is not None:
                 return begun
 
-    def sent(self, row: Row) -> Row:
-        """Said before the request leaves. Whoever gets an error here must not send.
+    def last(self, call: Call) -> Row | None:
+        """The latest call of the job, as it stands; None where there was none."""
+        with self.database.reading() as connection:
+            return rows.last_of(connection, call.job, for_change=False)
+
+    def sent(self, row: Row, within_s: float | None = None) -> Row:
+        """Said before the request leaves, which has `within_s` seconds for its answer. Whoever gets an error
+        here must not send.
 
         Raises:
-            NotOpen: it was sent already, or given up because its worker was silent too long: begin anew.
+            NotOpen: it was sent already, or given up because its worker was silent too long, or taken over:
+                begin anew.
         """
         now = self._now_ms()
+        leases = self._leases
+        lease = now + _ms(leases.answer_s if within_s is None else within_s + leases.margin_s)
         with self.database.writing() as connection:
-            standing = steps.must_be(("intended",), rows.kept(connection, row), "sent")
-            lease = now + _ms(self._leases.answer_s)
-            return rows.change(connection, standing, {"state": "sent", "sent_ms": now, "lease_ms": lease})
+            standing = rows.kept(connection, row)
+            if not steps.is_taken_over(row, standing):
+                steps.must_be(("intended",), standing, "sent")
+            first = now if standing.sent_ms is None else standing.sent_ms
+            return rows.change(connection, standing, {"state": "sent", "sent_ms": first, "lease_ms": lease})
 
     def accepted(self, row: Row, provider_id: str) -> Row:
         """The provider has taken the request, under an id by which it can be asked later.
@@ -210,7 +227,9 @@ class Ledger:
             tuple(row for row in found if row is not None and row.state == "unknown"),
         )
 
-    def _begin(self, connection: sa.Connection, call: Call, budgets: Sequence[Budget]) -> Beginning | None:
+    def _begin(
+        self, connection: sa.Connection, call: Call, budgets: Sequence[Budget], repeatable: bool
+    ) -> Beginning | None:
         """None where another worker began the same take at the same moment.
 
         Raises:
@@ -220,6 +239,12 @@ class Ledger:
         last = rows.last_of(connection, call.job)
         if last is not None:
             last = steps.lapsed(connection, last, now)
+            if repeatable and steps.may_be_taken_over(last, call):
+                lease = now + _ms(self._leases.intent_s)
+                taken: rows.Changes = {
+                    "state": "sent", "worker": self.worker, "lease_ms": lease, "held": ""
+                }  # fmt: skip
+                return Begun(rows.change(connection, last, taken))
             known = steps.known(last)
             if known is not None:
                 return known

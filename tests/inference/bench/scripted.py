@@ -135,6 +135,9 @@ class Pool:
     def engine_for(self, resolved: Resolved) -> Engine:
         return self.engines[resolved.name]
 
+    def most_usd(self, _resolved: Resolved, _spec: Spec) -> float | None:
+        return None
+
 
 def studio_of(pool: Pool, *, readers: Any = None, environ: Mapping[str, str] | None = None) -> Studio:
     store = AssetStore.open("memory://")

@@ -59,8 +59,8 @@ async def test_a_cancelled_step_leaves_nothing_intended_and_nothing_sent(
     written, go_on = Event(), Event()
     real = getattr(spending.ledger, step)
 
-    def slow(*arguments: object) -> object:
-        answer = real(*arguments)
+    def slow(*arguments: object, **named: object) -> object:
+        answer = real(*arguments, **named)
         written.set()
         go_on.wait(10)
         return answer

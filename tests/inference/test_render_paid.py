@@ -1,0 +1,251 @@
+"""Renders that somebody is paid for: asked once for each job, whatever is redelivered, lost or stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inference.assets import AssetStore, StoreFailed
+from inference.engines.base import Broken, EngineError, Refused, Transient, Uncertain
+from inference.engines.ledger import Budget
+from inference.engines.ledger.reporting import waiting
+from inference.render import RenderService
+from schemas.events import PromptRef
+from tests.inference.paid_house import Clock, House, Pool, Provider, Unsent, make_job, png, stopped
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    house = House(tmp_path / "ledger.db", Clock())
+    yield house
+    for spending in house.opened:
+        await spending.aclose()
+
+
+async def test_a_picture_is_settled_at_its_price(house: House) -> None:
+    provider = Provider()
+    render = await house.worker(provider).render(make_job())
+    assert (render.outcome, render.usd) == ("rendered", 0.04)
+    line = house.line()
+    assert (line.images, line.settled, line.reserved) == (1, 40_000, 0)
+    assert house.faults() == ()
+
+
+@pytest.mark.parametrize("no_cache", [False, True])
+async def test_a_redelivered_job_is_answered_with_its_price_and_not_paid_again(
+    house: House, no_cache: bool
+) -> None:
+    provider = Provider()
+    first = await house.worker(provider).render(make_job())
+    again = await house.worker(provider, no_cache=no_cache).render(make_job())
+    assert len(provider.charged) == 1
+    assert (again.outcome, again.pictures, again.usd) == ("rendered", first.pictures, 0.04)
+    assert "paid for before" in again.reason
+
+
+async def test_another_job_of_the_same_work_is_found_at_no_cost(house: House) -> None:
+    provider = Provider()
+    await house.worker(provider).render(make_job())
+    other = await house.worker(provider).render(make_job(ref=PromptRef("s", "2")))
+    assert (other.outcome, other.cached, other.usd, len(provider.charged)) == ("rendered", True, 0.0, 1)
+    assert house.line().calls == 1
+
+
+async def test_what_a_stopped_worker_may_have_paid_for_is_not_sent_again(house: House) -> None:
+    provider = Provider()
+    await stopped(house.worker(provider), provider, make_job())
+    second = house.worker(provider)
+    with pytest.raises(Transient, match="has it under way"):
+        await second.render(make_job())
+    house.clock.move(91)
+    render = await second.render(make_job())
+    assert (render.outcome, len(provider.charged)) == ("failed", 1)
+    assert "nobody knows its outcome; it may have cost up to $0.05" in render.reason
+    assert house.line().unknown == 1
+
+
+async def test_a_server_that_draws_once_for_a_name_is_asked_again(house: House) -> None:
+    provider = Provider(honours_key=True)
+    await stopped(house.worker(provider), provider, make_job())
+    render = await house.worker(provider).render(make_job())
+    assert (render.outcome, len(provider.charged)) == ("rendered", 1)
+    assert (house.line().calls, house.line().settled) == (1, 40_000)
+
+
+async def test_a_lost_answer_is_asked_for_again_by_its_name(house: House) -> None:
+    lost = Transient("connection lost", kind="unknown", billed="unknown")
+    provider = Provider(honours_key=True, answers=[lost])
+    service = house.worker(provider)
+    with pytest.raises(Transient, match="connection lost"):
+        await service.render(make_job())
+    assert (await service.render(make_job())).outcome == "rendered"
+    assert (len(provider.charged), house.line().settled) == (1, 40_000)
+
+
+async def test_a_picture_whose_worker_left_before_saying_so_is_settled_by_its_receipt(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    first = house.worker(provider)
+
+    async def killed(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(house.opened[-1], "picture_kept", killed)
+    with pytest.raises(asyncio.CancelledError):
+        await first.render(make_job())
+    assert (house.line().under_way, house.line().settled) == (1, 0)
+    again = await house.worker(provider).render(make_job())
+    assert (again.outcome, again.usd, len(provider.charged)) == ("rendered", 0.04, 1)
+    assert house.line().settled == 40_000
+
+
+async def test_tending_settles_by_receipt_and_holds_the_rest(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    first = house.worker(provider)
+    with monkeypatch.context() as patched:
+
+        async def killed(*_: object, **__: object) -> None:
+            raise asyncio.CancelledError
+
+        patched.setattr(house.opened[-1], "picture_kept", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await first.render(make_job())
+    await stopped(first, provider, make_job(ref=PromptRef("s", "2"), ordinal=1))
+    spending = house.spending()
+    await spending.tend(house.store)
+    assert house.line().under_way == 2
+    house.clock.move(91)
+    await spending.tend(house.store)
+    line = house.line()
+    assert (line.images, line.settled, line.unknown) == (1, 40_000, 1)
+    assert [row.held for row in waiting(spending._ledger.ledger.database)] == [
+        "the provider does not say what became of it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "settled", "usd"),
+    [
+        (Refused("no"), "refused", 0, 0.0),
+        (Refused("withheld", kind="refused_output", billed="billed", usd=0.03), "refused", 30_000, 0.03),
+        (Refused("withheld", kind="refused_output", billed="billed"), "refused", 50_000, 0.05),
+        (Broken("a page of HTML", billed="billed", usd=0.04), "failed", 40_000, 0.04),
+    ],
+    ids=["free", "billed", "billed-at-most", "broken"],
+)
+async def test_what_came_without_a_picture_is_not_asked_again_and_costs_what_it_did(
+    house: House, error: EngineError, outcome: str, settled: int, usd: float
+) -> None:
+    provider = Provider(answers=[error])
+    for _ in range(2):
+        render = await house.worker(provider).render(make_job())
+        assert (render.outcome, render.usd) == (outcome, usd)
+        assert str(error) in render.reason
+    assert (provider.answers, house.line().settled) == ([], settled)
+
+
+async def test_an_answer_that_was_lost_fails_the_job_and_waits_for_a_person(house: House) -> None:
+    provider = Provider(answers=[Uncertain("no whole answer", billed="unknown")])
+    service = house.worker(provider)
+    assert (await service.render(make_job())).outcome == "failed"
+    assert (await service.render(make_job())).outcome == "failed"
+    assert (len(provider.charged), house.line().doubtful) == (1, 50_000)
+
+
+async def test_what_never_left_is_released(house: House) -> None:
+    provider = Provider(answers=[Unsent(Transient("breaker open", after_s=5))])
+    service = house.worker(provider)
+    with pytest.raises(Transient, match="breaker open"):
+        await service.render(make_job())
+    assert (house.line().released, house.line().reserved) == (1, 0)
+    assert (await service.render(make_job())).outcome == "rendered"
+
+
+async def test_a_provider_that_was_too_busy_is_asked_again(house: House) -> None:
+    provider = Provider(answers=[Transient("429", kind="rate", after_s=1)])
+    service = house.worker(provider)
+    with pytest.raises(Transient, match="429") as caught:
+        await service.render(make_job())
+    assert caught.value.after_s == 1
+    assert (await service.render(make_job())).outcome == "rendered"
+    assert house.line().calls == 2
+
+
+async def test_a_budget_that_is_spent_sends_nothing(house: House) -> None:
+    provider = Provider()
+    service = house.worker(provider, Budget("day", 60_000))
+    await service.render(make_job())
+    over = await service.render(make_job(ref=PromptRef("s", "2"), ordinal=1))
+    assert over.outcome == "failed"
+    assert "would pass the $0.06 of day 2026-11-24" in over.reason
+    assert len(provider.charged) == 1
+
+
+async def test_a_picture_waits_for_a_store_that_is_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    service = house.worker(provider)
+    real, away = AssetStore.put_manifest, [True]
+
+    async def put(store: AssetStore, render_id: str, data: bytes) -> None:
+        if away:
+            away.pop()
+            raise StoreFailed("the disk is full")
+        await real(store, render_id, data)
+
+    monkeypatch.setattr(AssetStore, "put_manifest", put)
+    with pytest.raises(Transient, match="disk is full"):
+        await service.render(make_job())
+    render = await service.render(make_job())
+    assert (render.outcome, render.usd, len(provider.charged)) == ("rendered", 0.04, 1)
+    assert house.line().settled == 40_000
+
+
+async def test_bytes_that_are_no_picture_are_paid_for_and_kept(house: House) -> None:
+    provider = Provider()
+    provider.picture = replace(provider.picture, data=png()[:60])
+    render = await house.worker(provider).render(make_job())
+    assert (render.outcome, render.usd) == ("failed", 0.04)
+    assert "kept as" in render.reason
+    assert (house.line().failed, house.line().settled) == (1, 40_000)
+
+
+async def test_a_paid_picture_that_is_gone_from_the_store_is_not_paid_for_again(house: House) -> None:
+    provider = Provider()
+    await house.worker(provider).render(make_job())
+    house.store = AssetStore.open("memory://")
+    render = await house.worker(provider).render(make_job())
+    assert (render.outcome, render.usd, len(provider.charged)) == ("failed", 0.04, 1)
+    assert "gone from the store" in render.reason
+
+
+async def test_without_a_ledger_nobody_is_paid(house: House) -> None:
+    provider = Provider()
+    render = await RenderService(Pool(provider), house.store).render(make_job())
+    assert (render.outcome, provider.charged) == ("failed", [])
+    assert "no ledger is open" in render.reason
+
+
+async def test_a_ledger_that_does_not_answer_sends_nothing(house: House) -> None:
+    provider = Provider()
+    service = house.worker(provider)
+    house.path.unlink()
+    house.path.mkdir()
+    house.opened[0]._ledger.ledger.close()
+    with pytest.raises(Transient, match="ledger"):
+        await service.render(make_job())
+    assert provider.charged == []
+
+
+async def test_emulated_money_is_counted_apart(house: House) -> None:
+    provider = Provider()
+    await house.worker(provider, emulated=True).render(make_job())
+    assert (house.line().emulated, house.line().settled) == (True, 40_000)
