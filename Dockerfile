@@ -15,7 +15,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home glyphstream \
     # A new named volume takes over the owner of the folder it is mounted on.
-    && install --directory --owner=glyphstream --group=glyphstream /var/lib/glyphstream/assets
+    && install --directory --owner=glyphstream --group=glyphstream /var/lib/glyphstream/assets \
+        /var/lib/glyphstream/ledger
 COPY --from=build /opt/glyphstream /opt/glyphstream
 ENV PATH=/opt/glyphstream/bin:$PATH PYTHONUNBUFFERED=1
 USER glyphstream

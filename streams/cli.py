@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "route": "Explain where a prompt would go, and why.",
     "generate": "Draw prompts here and now, without Kafka.",
     "bench": "Compare engines and policies over the same prompts and seeds.",
+    "spend": "Show what was spent, what is reserved, and what waits for a person.",
     "engines": "List the engines: role, price, key, what stands in.",
     "sd3": "Make the tiny checkpoint that can spell, and train it.",
     "doctor": "Check this machine, and say how to get what is missing.",

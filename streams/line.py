@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -14,10 +13,11 @@ from aiokafka.errors import KafkaConnectionError
 
 from inference.assets import AssetStore
 from inference.engines.local_sd3 import LocalModels
-from inference.engines.registry import Engines, Registry, load_registry
+from inference.engines.registry import Registry, load_registry
 from inference.legibility.service import OcrService
 from inference.render import RenderService
 from schemas.events import Asset
+from streams.drawing import engines_of, spending_of, today
 from streams.models import check_models, local_models
 from streams.routing.policy import policy_named
 from streams.runtime.clients import KafkaClients
@@ -38,6 +38,7 @@ from streams.stages.route import RouteDeps, route_stage
 from streams.stages.score import ScoreDeps, recorded_policy, score_stage
 
 STAGES = ("route", "preview", "polish", "score")
+DRAWING: Final = frozenset({"preview", "polish"})
 # Every preview goes there first (`routing/table.py`). The others are loaded when they are asked.
 WARMED: Final = "sd3.5_medium"
 
@@ -59,7 +60,8 @@ async def run_line(
     """
     async with contextlib.AsyncExitStack() as stack:
         models = await _models(settings, stages, stack)
-        built = [await _build(name, settings, models, stack) for name in stages]
+        service = await _service(settings, models, stack) if DRAWING & set(stages) else None
+        built = [await _build(name, settings, service, stack) for name in stages]
         if "preview" in stages and models.missing(WARMED) is None:
             # Last, so that it is called off before the engines end the process under it.
             stack.push_async_callback(_cancelled, asyncio.create_task(_warm(models)))
@@ -131,7 +133,7 @@ async def _models(settings: Settings, stages: Sequence[str], stack: contextlib.A
     """The local models, shared by the stages that draw."""
     models = local_models(settings, load_registry())
     stack.push_async_callback(models.aclose)
-    if {"preview", "polish"} & set(stages):
+    if DRAWING & set(stages):
         await asyncio.to_thread(check_models, models)
     return models
 
@@ -149,36 +151,30 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait((task,))
 
 
+async def _service(
+    settings: Settings, models: LocalModels, stack: contextlib.AsyncExitStack
+) -> RenderService:
+    """One for all stages that draw: what is in flight under one key is counted together."""
+    engines = engines_of(settings, load_registry(), models)
+    stack.push_async_callback(engines.aclose)
+    store = AssetStore.open(settings.assets)
+    spending = await stack.enter_async_context(spending_of(settings, store))
+    return RenderService(
+        engines, store, SystemClock().monotonic, no_cache=settings.no_cache, spending=spending
+    )
+
+
 async def _build(
-    name: str, settings: Settings, models: LocalModels, stack: contextlib.AsyncExitStack
+    name: str, settings: Settings, service: RenderService | None, stack: contextlib.AsyncExitStack
 ) -> Stage[Any]:
     if name == "route":
         return route_stage(RouteDeps(policy_named(settings.policy)))
-    if name in ("preview", "polish"):
-        deps = _draw_deps(settings, models, stack)
+    if name in DRAWING and service is not None:
+        deps = DrawDeps(service, SystemClock(), list_price(load_registry()))
         return preview_stage(deps) if name == "preview" else polish_stage(deps)
     if name == "score":
         return score_stage(await _score_deps(settings, stack))
     raise StageStopped(f"stage {name!r} is unknown; known: {', '.join(STAGES)}", exit_code=EXIT_USAGE)
-
-
-def _draw_deps(settings: Settings, models: LocalModels, stack: contextlib.AsyncExitStack) -> DrawDeps:
-    clock = SystemClock()
-    registry = load_registry()
-    engines = Engines(
-        registry,
-        today=_today,
-        emulator_url=settings.emulator_url or None,
-        render_url=settings.render_url or None,
-        usd_per_cpu_hour=settings.usd_per_cpu_hour,
-        usd_per_gpu_hour=settings.usd_per_gpu_hour,
-        local=models,
-    )
-    stack.push_async_callback(engines.aclose)
-    service = RenderService(
-        engines, AssetStore.open(settings.assets), clock.monotonic, no_cache=settings.no_cache
-    )
-    return DrawDeps(service, clock, list_price(registry))
 
 
 async def _score_deps(settings: Settings, stack: contextlib.AsyncExitStack) -> ScoreDeps:
@@ -192,10 +188,6 @@ def list_price(registry: Registry) -> ListPrice:
     """The list price of the engine that stands behind a logical name today."""
 
     def price(engine: str, width: int, height: int) -> float:
-        return registry.resolve(engine, today=_today()).price.list_usd(width, height)
+        return registry.resolve(engine, today=today()).price.list_usd(width, height)
 
     return price
-
-
-def _today() -> dt.date:
-    return dt.datetime.now(dt.UTC).date()

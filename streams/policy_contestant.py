@@ -112,7 +112,9 @@ class PolicyContestant:
         store: AssetStore = self._studio.store
         scoring = score_stage(ScoreDeps(reader, store, self._price, lambda _job: self._policy))
         (first,) = route(event, RouteDeps(self._policy))
-        waiting: list[Event] = [first.event]
+        assert isinstance(first.event, RenderJob)
+        ref = dataclasses.replace(first.event.ref, run=self._studio.run)
+        waiting: list[Event] = [dataclasses.replace(first.event, ref=ref)]
         while waiting:
             match waiting.pop():
                 case RenderJob() as job:

@@ -9,9 +9,10 @@ import dataclasses
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from streams.routing.policy import POLICIES
 from streams.runtime.resends import HORIZON
@@ -31,7 +32,10 @@ class Settings:
     `resend_horizon` counts records of a partition; after `session_seconds` of silence the group takes a
     member for dead and gives its partitions to others. `sd3_medium`, `sd3_local` and `sd3_text` name the
     checkpoints of the local engines, FOLDER_OR_HUB_ID[@REVISION][+LORA[*SCALE]]: empty to choose, "none" for
-    none.
+    none. `ledger` is where spending is written down, empty for `ledger.db` beside the folder of the assets;
+    its address may hold a password, which only the environment may give. `budgets` are SCOPE=DOLLARS or
+    SCOPE:NAME=DOLLARS. Without `hosted` no provider is called, whatever keys are set; with
+    `emulate_contracts` the emulator is asked as the providers are.
     """
 
     bootstrap: str = "127.0.0.1:9092"
@@ -44,6 +48,11 @@ class Settings:
     sd3_medium: str = ""
     sd3_local: str = ""
     sd3_text: str = ""
+    ledger: str = field(default="", repr=False)
+    budgets: tuple[str, ...] = ()
+    hosted: bool = True
+    emulate_contracts: bool = False
+    metrics_port: int = 0
     usd_per_gpu_hour: float = 3.0
     usd_per_cpu_hour: float = 0.05
     concurrency: int = 8
@@ -52,6 +61,14 @@ class Settings:
     session_seconds: float = 45.0
     resend_horizon: int = HORIZON
     no_cache: bool = False
+
+    @property
+    def ledger_address(self) -> str:
+        """Where spending is written down: what was paid for lies beside the ledger that says so."""
+        if self.ledger:
+            return self.ledger
+        where = "out/assets" if "://" in self.assets else self.assets
+        return str(Path(where).parent / "ledger.db")
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -67,6 +84,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     # Kafka's own bounds, group.min.session.timeout.ms and group.max.session.timeout.ms.
     "session_seconds": (6, 1_800),
     "resend_horizon": (1, 100_000),
+    "metrics_port": (0, 65_535),
 }
 
 
@@ -103,6 +121,10 @@ def _from_file(path: Path) -> dict[str, Any]:
         if name not in FIELDS:
             raise SettingsError(f"{path}: unknown setting {name!r}; known: {', '.join(sorted(FIELDS))}")
         values[name] = _parse(name, value, f"{path}: {name}")
+    if urlsplit(str(values.get("ledger", ""))).password:
+        raise SettingsError(
+            f"{path}: ledger holds a password; leave it out, set PGPASSWORD or {PREFIX}LEDGER"
+        )
     return values
 
 
@@ -114,11 +136,23 @@ def _parse(name: str, value: object, origin: str) -> object:
     if name == "policy" and parsed not in POLICIES:
         known = ", ".join(sorted(POLICIES))
         raise SettingsError(f"{origin}: policy {parsed!r} is unknown; known: {known}")
+    if name == "budgets":
+        _check_budgets(parsed, origin)
     if isinstance(parsed, int | float) and name in BOUNDS:
         least, most = BOUNDS[name]
         if not least <= parsed <= most:
             raise SettingsError(f"{origin} is {value!r}; give {_wanted(name)}")
     return parsed
+
+
+def _check_budgets(texts: object, origin: str) -> None:
+    from inference.engines.ledger.budgets import parse_budget
+
+    for text in texts if isinstance(texts, tuple) else ():
+        try:
+            parse_budget(text)
+        except ValueError as error:
+            raise SettingsError(f"{origin}: {error}") from None
 
 
 def _converted(value: object, default: object) -> object:
@@ -149,7 +183,7 @@ def _wanted(name: str) -> str:
             least, most = BOUNDS[name]
             return f"{kind} from {least:g} to {most:g}, such as {default:g}"
         case tuple():
-            return f"names separated by commas, such as {','.join(default)}"
+            return f"names separated by commas, such as {','.join(default or ('day=20',))}"
     return f"text such as {default!r}" if default else "text"
 
 

@@ -24,6 +24,10 @@ from schemas.topics import TOPICS
 from streams.broker.local import BrokerError, LocalBroker
 from streams.broker.topics import apply_topics
 
+# No test may spend money, whatever keys the person who runs it has set.
+for _key in ("GEMINI_API_KEY", "OPENAI_API_KEY", "IDEOGRAM_API_KEY", "STABILITY_API_KEY"):
+    os.environ.pop(_key, None)
+
 BOOTSTRAP_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
 START_TIMEOUT_S = 300.0
 REFUSED = "!"

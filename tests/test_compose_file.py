@@ -134,13 +134,15 @@ def test_a_stage_has_time_to_drain_and_commit_before_it_is_killed(stage: str) ->
     assert grace >= settings_of(stage).drain_seconds + COMMIT_S
 
 
-def test_all_stages_share_one_asset_store_on_a_volume() -> None:
-    mounts = {tuple(SERVICES[stage]["volumes"]) for stage in STAGES}
-    ((mount,),) = mounts
-    volume, _, folder = mount.partition(":")
-    assert volume in COMPOSE["volumes"]
-    assert {settings_of(stage).assets for stage in STAGES} == {folder}
-    assert f"--owner=glyphstream --group=glyphstream {folder}" in (ROOT / "Dockerfile").read_text("utf-8")
+def test_all_stages_share_one_asset_store_and_one_ledger_on_volumes() -> None:
+    ((assets, ledger),) = {tuple(SERVICES[stage]["volumes"]) for stage in STAGES}
+    folders = [mount.partition(":")[2] for mount in (assets, ledger)]
+    assert {mount.partition(":")[0] for mount in (assets, ledger)} <= COMPOSE["volumes"].keys()
+    assert {settings_of(stage).assets for stage in STAGES} == {folders[0]}
+    assert {str(Path(settings_of(stage).ledger).parent) for stage in STAGES} == {folders[1]}
+    built = (ROOT / "Dockerfile").read_text("utf-8")
+    owned = built.partition("--owner=glyphstream --group=glyphstream ")[2].partition("COPY")[0]
+    assert set(folders) <= set(owned.split())
 
 
 def test_the_image_is_pinned_small_and_not_root() -> None:

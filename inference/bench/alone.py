@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,6 +80,7 @@ def house_of(env: Mapping[str, str], assets: str) -> House:
 
     return House(
         assets=assets,
+        ledger=env.get(f"{PREFIX}LEDGER", "") or str(Path(assets).parent / "ledger.db"),
         models=models,
         emulator_url=env.get(f"{PREFIX}EMULATOR_URL", ""),
         render_url=env.get(f"{PREFIX}RENDER_URL", ""),

@@ -26,7 +26,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """What draws, keeps and reads the pictures of all contestants; `service` must draw without a cache."""
+    """What draws, keeps and reads the pictures of all contestants; `service` must draw without a cache.
+
+    `run` tells the jobs of this process from those of any other, so that none is taken for paid already.
+    """
 
     engines: EnginePool
     service: RenderService
@@ -34,6 +37,7 @@ class Studio:
     ocr: Readers
     acceptance: Acceptance = DEFAULT
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    run: str = "bench"
 
 
 def live_key(resolved: Resolved, environ: Mapping[str, str]) -> str:
@@ -125,7 +129,7 @@ class EngineContestant:
 
     def _job(self, event: PromptEvent, draw: Draw) -> RenderJob:
         return RenderJob(
-            ref=PromptRef(event.source, event.id, draw.sample, "bench"),
+            ref=PromptRef(event.source, event.id, draw.sample, self._studio.run),
             spec=spec_of(event, draw.seed),
             engine=self.name,
             purpose="final",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
 import os
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,8 @@ from inference.bench.contestant import Contestant, NotAtHand
 from inference.bench.engine import EngineContestant, Studio
 from inference.bench.journal import Stamp
 from inference.bench.machine import described
+from inference.engines.adapters import HostedEngines
+from inference.engines.ledger import LedgerError
 from inference.engines.registry import (
     USD_PER_CPU_HOUR,
     USD_PER_GPU_HOUR,
@@ -30,6 +34,7 @@ from inference.legibility.score import SCORE_VERSION
 from inference.legibility.service import OcrService
 from inference.render import RenderService
 from inference.sd3.base import CheckpointError
+from inference.spending import Spending
 
 if TYPE_CHECKING:
     from inference.engines.local_sd3 import LocalModels
@@ -42,12 +47,17 @@ POLICY = "policy:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """How this machine is set up; addresses are empty where there is none, dollars are per hour of ours."""
+    """How this machine is set up; addresses are empty where there is none, dollars are per hour of ours.
+
+    `ledger` is where hosted calls are written down.
+    """
 
     assets: str | Path
     models: Models
+    ledger: str = field(repr=False)
     emulator_url: str = ""
     render_url: str = ""
+    calls_hosted: bool = True
     usd_per_gpu_hour: float = USD_PER_GPU_HOUR
     usd_per_cpu_hour: float = USD_PER_CPU_HOUR
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -103,15 +113,30 @@ async def open_room(
         usd_per_gpu_hour=house.usd_per_gpu_hour,
         environ=house.environ,
         local=models,
+        hosted=HostedEngines(registry),
+        calls_hosted=house.calls_hosted,
     )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engines.aclose)
         store = _opened(house.assets)
         ocr = OcrService(readers)
         stack.push_async_callback(ocr.aclose)
-        service = RenderService(engines, store, no_cache=True)
-        studio = Studio(engines, service, store, ocr, environ=house.environ)
+        spending = await asyncio.to_thread(_spending, house)
+        stack.push_async_callback(spending.aclose)
+        service = RenderService(engines, store, no_cache=True, spending=spending)
+        run = f"bench-{secrets.token_hex(4)}"
+        studio = Studio(engines, service, store, ocr, environ=house.environ, run=run)
         yield Room(studio, registry, models, house, ocr)
+
+
+def _spending(house: House) -> Spending:
+    """Raises:
+    NotAtHand: the ledger cannot be opened.
+    """
+    try:
+        return Spending.open(house.ledger)
+    except LedgerError as error:
+        raise NotAtHand(f"{error} (ledger, GLYPHSTREAM_LEDGER)") from error
 
 
 def known_readers(named: str) -> tuple[str, ...]:

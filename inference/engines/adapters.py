@@ -10,7 +10,8 @@ from typing import Final
 from inference.engines.breaker import Breaker
 from inference.engines.contract import Contract
 from inference.engines.entries import Entry, Registry
-from inference.engines.hosted import Account, HostedEngine, Sleep
+from inference.engines.fetching import Sleep
+from inference.engines.hosted import Account, HostedEngine
 from inference.engines.transport import Limits, Slots
 
 
@@ -38,16 +39,16 @@ class HostedEngines:
         """Whether there is an adapter of that name."""
         return adapter in ADAPTERS
 
-    def engine(self, entry: Entry, key: str) -> HostedEngine:
-        """The engine of `entry`.
+    def engine(self, entry: Entry, key: str, *, address: str | None = None) -> HostedEngine:
+        """The engine of `entry`; `address` is where, if not at its provider's.
 
         Raises:
             Unsupported: the key cannot be sent.
         """
         contract = ADAPTERS[entry.adapter](entry)
-        address = self._addresses.get(entry.adapter) or entry.url or contract.address
+        where = address or self._addresses.get(entry.adapter) or entry.url or contract.address
         return HostedEngine(
-            Account(entry=entry, address=address, key=key),
+            Account(entry=entry, address=where, key=key),
             contract,
             breaker=self.breaker,
             slots=self._slots_of(entry),

@@ -91,8 +91,8 @@ class Hosted(Protocol):
         """Whether there is an adapter of that name."""
         ...
 
-    def engine(self, entry: Entry, key: str) -> Engine:
-        """The engine of `entry`, called with `key`."""
+    def engine(self, entry: Entry, key: str, *, address: str | None = None) -> Engine:
+        """The engine of `entry`, called with `key`, at its provider's address or another."""
         ...
 
 
@@ -105,26 +105,32 @@ class Engines:
         *,
         today: Callable[[], dt.date],
         emulator_url: str | None = None,
+        emulate_contracts: bool = False,
         render_url: str | None = None,
         usd_per_cpu_hour: float = USD_PER_CPU_HOUR,
         usd_per_gpu_hour: float = USD_PER_GPU_HOUR,
         environ: Mapping[str, str] = os.environ,
         local: Local | None = None,
         hosted: Hosted | None = None,
+        calls_hosted: bool = True,
     ) -> None:
-        """`emulator_url` is the emulator's base address; `render_url` is where `http_render` posts to;
-        `local` are the models on this machine, closed with the engines; `hosted` speaks to the providers, and
-        without it none is called.
+        """`emulator_url` is the emulator's base address. It is asked by its own contract, which draws once
+        for a repeated request and takes any engine's fields, or, with `emulate_contracts`, as the providers
+        are. `render_url` is where `http_render` posts to; `local` are the models on this machine, closed with
+        the engines; `hosted` speaks to the providers, and without it, or without `calls_hosted`, none is
+        called, whatever keys are set.
         """
         self.registry = registry
         self._today = today
         self._emulator_url = emulator_url
+        self._emulate_contracts = emulate_contracts
         self._render_url = render_url
         self._usd_per_cpu_hour = usd_per_cpu_hour
         self._usd_per_gpu_hour = usd_per_gpu_hour
         self._environ = environ
         self._local = local
         self._hosted = hosted
+        self._calls_hosted = calls_hosted
         self._built: dict[tuple[str, bool], Engine] = {}
         self._open = AsyncExitStack()
         self._adapters: dict[str, Callable[[Entry], Engine]] = {
@@ -221,6 +227,8 @@ class Engines:
             )
         if entry.adapter == "http_render" and self._url_of(entry) is None:
             return "no address is set: set GLYPHSTREAM_RENDER_URL"
+        if is_hosted and not self._calls_hosted:
+            return "hosted engines are not called here: set GLYPHSTREAM_HOSTED to true"
         if entry.key_env and not entry.key_optional and not self._environ.get(entry.key_env):
             return f"no key is set: set {entry.key_env}"
         return None
@@ -258,6 +266,8 @@ class Engines:
         return self._http(entry, url=url, model=self._http_model(entry), fields=entry.fields, key=key)
 
     def _emulated(self, entry: Entry) -> Engine:
+        if self._emulate_contracts and self._hosted is not None and self._hosted.speaks(entry.adapter):
+            return self._hosted.engine(entry, "emulated", address=self._emulator_url)
         url = f"{(self._emulator_url or '').rstrip('/')}/render"
         # Seeds are sent even for engines without: a stand-in should at least be repeatable.
         fields: tuple[Field, ...] = (*entry.fields, "seed", "engine")

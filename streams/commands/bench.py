@@ -42,12 +42,14 @@ def command(app: App, /, **given: Any) -> int:
     settings = app.settings()
     house = House(
         assets=settings.assets if app.flags.get("assets") else asked.out / "pictures",
+        ledger=settings.ledger or str(asked.out / "ledger.db"),
         models=lambda registry, watch: local_models(settings, registry, watch=watch),
         emulator_url=settings.emulator_url,
         render_url=settings.render_url,
         usd_per_gpu_hour=settings.usd_per_gpu_hour,
         usd_per_cpu_hour=settings.usd_per_cpu_hour,
         environ=app.env,
+        calls_hosted=settings.hosted,
     )
     screen = Screen(aside=asked.json == STANDARD_OUTPUT)
     book = Book(tuple(POLICIES), policy_contestant)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import math
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,9 @@ def command(
         known_readers(settings)
     lines = [prompt] if prompt is not None else _lines(prompt_file)
     code = EXIT_USAGE if prompt is not None else EXIT_FAILED
-    jobs = [job for line in lines for job in _jobs(line, asked, entry.name, code)]
+    # Asked once more on the command line, it is another job: what this one cost is told by the ledger.
+    run = f"generate-{secrets.token_hex(4)}"
+    jobs = [job for line in lines for job in _jobs(line, asked, entry.name, run, code)]
     with contextlib.ExitStack() as stack:
         if emulate:
             settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
@@ -167,7 +170,7 @@ def _lines(path: Path | None) -> list[str]:
     return lines
 
 
-def _jobs(line: str, asked: dict[str, Any], model: str, exit_code: int) -> list[RenderJob]:
+def _jobs(line: str, asked: dict[str, Any], model: str, run: str, exit_code: int) -> list[RenderJob]:
     """A job for each sample of one line: plain text, or a prompt event whose own fields win.
 
     Raises:
@@ -181,7 +184,7 @@ def _jobs(line: str, asked: dict[str, Any], model: str, exit_code: int) -> list[
         raise Failure(f"{safe(line)[:60]!r}: {error.summary}", exit_code=exit_code) from error
     return [
         RenderJob(
-            ref=PromptRef(event.source, event.id, variant),
+            ref=PromptRef(event.source, event.id, variant, run),
             spec=spec,
             engine=model,
             purpose="final",

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from inference.engines.ledger import Answer, Ledger, Row
     from inference.engines.ledger.reporting import By
 
-LEDGER_VARIABLE = "GLYPHSTREAM_LEDGER"
-DEFAULT_LEDGER = "out/ledger.db"
-
 
 class _Groups(click.ParamType[tuple["By", ...]]):
     """Names separated by commas."""
@@ -43,9 +40,7 @@ class _Groups(click.ParamType[tuple["By", ...]]):
 
 _BY_HELP = "Groups, with commas: day, campaign, engine, model, run."
 _DAY = click.DateTime(["%Y-%m-%d"])
-_LEDGER_HELP = (
-    f"A path, or postgresql://USER@HOST/DATABASE; default: {LEDGER_VARIABLE}, then {DEFAULT_LEDGER}."
-)
+_LEDGER_HELP = "A path, or postgresql://USER@HOST/DATABASE; default: the setting `ledger`."
 
 
 @click.group("spend", cls=VerbGroup, invoke_without_command=True, subcommand_metavar="[settle]")
@@ -150,7 +145,7 @@ def _opened(app: App, address: str | None) -> Iterator[Ledger]:
     """
     from inference.engines.ledger import Ledger, LedgerError
 
-    place = address or app.env.get(LEDGER_VARIABLE) or DEFAULT_LEDGER
+    place = address or app.settings().ledger_address
     try:
         ledger = Ledger.open(place, create=False)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -77,24 +76,18 @@ async def open_studio(
     Raises:
         Failure: the asset store cannot be opened.
     """
-    from inference.engines.registry import Engines, load_registry
+    from inference.engines.registry import load_registry
     from inference.render import RenderService
+    from streams.drawing import engines_of, spending_of
     from streams.models import local_models
 
     registry = load_registry()
-    engines = Engines(
-        registry,
-        today=lambda: dt.datetime.now(dt.UTC).date(),
-        emulator_url=settings.emulator_url or None,
-        render_url=settings.render_url or None,
-        usd_per_cpu_hour=settings.usd_per_cpu_hour,
-        usd_per_gpu_hour=settings.usd_per_gpu_hour,
-        local=local_models(settings, registry, watch=watch),
-    )
+    engines = engines_of(settings, registry, local_models(settings, registry, watch=watch))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engines.aclose)
         store = opened_store(settings)
-        service = RenderService(engines, store, no_cache=settings.no_cache)
+        spending = await stack.enter_async_context(spending_of(settings, store))
+        service = RenderService(engines, store, no_cache=settings.no_cache, spending=spending)
         yield Studio(service, store, await _reader(settings, stack) if ocr else None, out)
 
 

@@ -118,6 +118,9 @@ def _set_up(
             topic_prefix=prefix,
             emulator_url=url,
             assets=assets,
+            ledger=str(plan.place.ledger),
+            # A demo costs nothing, whatever keys are set.
+            hosted=False,
             drain_seconds=min(DRAIN_S, settings.drain_seconds),
         ),
         broker,

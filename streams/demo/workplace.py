@@ -53,6 +53,10 @@ class Workplace:
         return self.out / "assets"
 
     @property
+    def ledger(self) -> Path:
+        return self.out / "ledger.db"
+
+    @property
     def log(self) -> Path:
         return self.out / "demo.log"
 
@@ -175,7 +179,8 @@ def _clear(place: Workplace) -> None:
     if place.kafka.exists():
         _clear_broker(place.kafka)
     shutil.rmtree(place.assets, ignore_errors=True)
-    for file in (place.report, place.sheet, place.page, place.log):
+    ledger = (place.ledger.with_name(place.ledger.name + end) for end in ("", "-wal", "-shm"))
+    for file in (place.report, place.sheet, place.page, place.log, *ledger):
         file.unlink(missing_ok=True)
 
 

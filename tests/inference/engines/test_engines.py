@@ -3,11 +3,13 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
+from inference.engines.adapters import HostedEngines
 from inference.engines.entries import load_registry
-from inference.engines.registry import Engines, EngineUnavailable, UnknownEngine
+from inference.engines.registry import Engines, EngineUnavailable, Resolved, UnknownEngine
 
 EMULATOR = "http://127.0.0.1:9/"
 
@@ -41,10 +43,24 @@ def test_an_engine_is_still_itself_on_its_last_day() -> None:
     assert resolved.entry.name == "imagen4_remote"
 
 
-def test_an_adapter_that_has_not_landed_is_emulated_even_with_a_key() -> None:
-    resolved = make_engines(IDEOGRAM_API_KEY="k").resolve("ideogram_v2a_turbo")
-    assert resolved.emulated
-    assert "adapter 'ideogram_v1' is not part of this version" in resolved.reason
+def test_a_key_calls_its_provider_unless_hosted_engines_are_off() -> None:
+    def resolved(**options: Any) -> Resolved:
+        registry = load_registry()
+        engines = Engines(
+            registry,
+            today=lambda: dt.date(2026, 11, 23),
+            emulator_url=EMULATOR,
+            environ={"IDEOGRAM_API_KEY": "k"},
+            **options,
+        )
+        return engines.resolve("ideogram_v2a_turbo")
+
+    speaking = HostedEngines(load_registry())
+    assert not resolved(hosted=speaking).emulated
+    off = resolved(hosted=speaking, calls_hosted=False)
+    assert off.emulated
+    assert "not called here: set GLYPHSTREAM_HOSTED to true; the emulator stands in" in off.reason
+    assert resolved().emulated
 
 
 def test_without_an_emulator_the_error_says_what_is_missing_and_how_to_get_it() -> None:

@@ -14,7 +14,7 @@ from inference.engines.base import Refused, Uncertain
 from inference.engines.ledger import Answer, Begun, Call, Held, Ledger, Row
 from inference.engines.ledger.tables import TALLIES
 from schemas.events import PromptRef
-from streams.commands.spend import LEDGER_VARIABLE, command
+from streams.commands.spend import command
 from streams.commands.verb import App
 
 NOON = dt.datetime(2026, 11, 23, 12, tzinfo=dt.UTC)
@@ -53,7 +53,7 @@ def sent(ledger: Ledger, asked: Call) -> Row:
 
 
 def spend(file: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(command, arguments, obj=App(env={LEDGER_VARIABLE: str(file)}))
+    return CliRunner().invoke(command, arguments, obj=App(env={"GLYPHSTREAM_LEDGER": str(file)}))
 
 
 def told(file: Path, *arguments: str) -> dict[str, list[dict[str, object]]]:

@@ -1,0 +1,68 @@
+"""What the verbs that draw have in common: the engines of the settings, and the ledger of what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import os
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING
+
+from streams.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from inference.assets import AssetStore
+    from inference.engines.registry import Engines, Local, Registry
+    from inference.spending import Spending
+
+
+def today() -> dt.date:
+    """The day by which engines live: that of UTC."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def engines_of(
+    settings: Settings, registry: Registry, local: Local, environ: Mapping[str, str] = os.environ
+) -> Engines:
+    """The engines that can be called here: our own, the hosted ones whose keys are set, the emulator."""
+    from inference.engines.adapters import HostedEngines
+    from inference.engines.registry import Engines
+
+    return Engines(
+        registry,
+        today=today,
+        emulator_url=settings.emulator_url or None,
+        emulate_contracts=settings.emulate_contracts,
+        render_url=settings.render_url or None,
+        usd_per_cpu_hour=settings.usd_per_cpu_hour,
+        usd_per_gpu_hour=settings.usd_per_gpu_hour,
+        environ=environ,
+        local=local,
+        hosted=HostedEngines(registry),
+        calls_hosted=settings.hosted,
+    )
+
+
+@contextlib.asynccontextmanager
+async def spending_of(settings: Settings, store: AssetStore) -> AsyncIterator[Spending]:
+    """The ledger of the settings, tended as long as it is open.
+
+    Raises:
+        SettingsError: it cannot be opened; the text says why.
+    """
+    from inference.engines.ledger import LedgerError, parse_budget
+    from inference.spending import Spending
+
+    budgets = [parse_budget(text) for text in settings.budgets]
+    try:
+        spending = await asyncio.to_thread(Spending.open, settings.ledger_address, budgets=budgets)
+    except LedgerError as error:
+        raise SettingsError(f"{error} (ledger, GLYPHSTREAM_LEDGER)") from error
+    tending = asyncio.create_task(spending.keep_tending(store))
+    try:
+        yield spending
+    finally:
+        tending.cancel()
+        await asyncio.wait((tending,))
+        await spending.aclose()
