@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import logging
 import struct
+import threading
 from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps
 
 MAX_BYTES = 64 * 1024 * 1024
-MAX_PIXELS = 64 * 1024 * 1024
+# The largest that an engine draws is Gemini's 4K of 1:8, 12288x1536. A few KiB may unpack to any size.
+MAX_PIXELS = 24 * 1024 * 1024
 MATTE = (255, 255, 255)
 
 _log = logging.getLogger(__name__)
 
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+# Some twenty bytes a pixel are held while a picture is converted: of large ones, two at a time.
+_LARGE = 4 * 1024 * 1024
+_PLACES = threading.BoundedSemaphore(2)
 # What Pillow's decoders raise on hostile bytes, by reading and by fuzzing reports.
 _DECODE_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 
@@ -86,13 +92,18 @@ def normalise(
     try:
         with Image.open(io.BytesIO(data), formats=[_FORMATS[kind]]) as opened:
             _check_header(opened, kind, max_pixels)
-            opened.load()
-            upright = ImageOps.exif_transpose(opened)
-            flat = _flatten(_to_srgb(_to_eight_bits(upright)), matte)
+            with _PLACES if opened.width * opened.height > _LARGE else contextlib.nullcontext():
+                return _normalised(opened, matte)
     except PictureError:
         raise
     except _DECODE_ERRORS as error:
         raise PictureError(f"{kind} of {len(data)} bytes cannot be decoded: {error}") from error
+
+
+def _normalised(opened: Image.Image, matte: tuple[int, int, int]) -> Normalised:
+    opened.load()
+    ImageOps.exif_transpose(opened, in_place=True)
+    flat = _flatten(_to_srgb(_to_eight_bits(opened)), matte)
     png = _encode(flat)
     return Normalised(png, flat.width, flat.height, hashlib.sha256(png).hexdigest())
 
@@ -160,7 +171,8 @@ def _flatten(image: Image.Image, matte: tuple[int, int, int]) -> Image.Image:
 
 
 def _encode(image: Image.Image) -> bytes:
-    bare = Image.frombytes("RGB", image.size, image.tobytes())
+    # Whatever stands here would be written too.
+    image.info = {}
     out = io.BytesIO()
-    bare.save(out, "PNG", compress_level=4)
+    image.save(out, "PNG", compress_level=4)
     return out.getvalue()

@@ -61,7 +61,8 @@ class Told:
     """What an answer without a picture says.
 
     `words` are the machine-readable ones (codes, reasons), `message` is for people. `again` is False where
-    the provider says that the same call is of no use.
+    the provider says that the same call is of no use. `usd` is what the answer says that it cost, None where
+    it says nothing.
     """
 
     status: int
@@ -69,6 +70,7 @@ class Told:
     message: str = ""
     after_s: float | None = None
     again: bool = True
+    usd: float | None = None
 
 
 class Contract(Protocol):

@@ -16,7 +16,7 @@ from inference.engines.contract import (
     ratio_of,
     unsent,
 )
-from inference.engines.entries import Entry
+from inference.engines.entries import Entry, TokenPrices
 from inference.engines.google_errors import told_by
 from inference.engines.transport import Answer
 from schemas.events import Spec
@@ -52,10 +52,30 @@ class _Feedback(msgspec.Struct, frozen=True):
     blockReasonMessage: str | None = None
 
 
+class _Share(msgspec.Struct, frozen=True):
+    modality: str | None = None
+    tokenCount: int | None = None
+
+
 class _Usage(msgspec.Struct, frozen=True):
     promptTokenCount: int | None = None
     candidatesTokenCount: int | None = None
+    candidatesTokensDetails: tuple[_Share, ...] | None = None
     thoughtsTokenCount: int | None = None
+
+    def usd(self, prices: TokenPrices) -> float:
+        """Dollars; output that nobody says to be words is the picture's."""
+        output = self.candidatesTokenCount or 0
+        words = sum(
+            share.tokenCount or 0
+            for share in self.candidatesTokensDetails or ()
+            if (share.modality or "").upper() == "TEXT"
+        )
+        return prices.usd(
+            text_in=self.promptTokenCount or 0,
+            image_out=max(0, output - words),
+            text_out=words + (self.thoughtsTokenCount or 0),
+        )
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -109,33 +129,32 @@ class Gemini:
             if not part.thought and part.inlineData is not None and part.inlineData.data
         ]
         if not drawn:
-            return _without_picture(value)
+            return _without_picture(value, self._usd(value.usageMetadata))
+        # A picture of no tokens is a count that was left out, not a picture for nothing.
+        counted = value.usageMetadata is not None and value.usageMetadata.candidatesTokenCount
         return Found(
             data=drawn[-1].data or b"",
             media_type=drawn[-1].mimeType or "",
-            usd=self._usd(value.usageMetadata),
+            usd=self._usd(value.usageMetadata) if counted else None,
             used=_counts(value),
         )
 
     def _usd(self, usage: _Usage | None) -> float | None:
         prices = self._entry.price.per_million_tokens
-        if usage is None or not usage.candidatesTokenCount or prices is None:
-            return None
-        return prices.usd(text_in=usage.promptTokenCount or 0, image_out=usage.candidatesTokenCount)
+        return usage.usd(prices) if usage and prices else None
 
 
-def _without_picture(value: _Answer) -> Told:
+def _without_picture(value: _Answer, usd: float | None) -> Told:
     if value.promptFeedback and value.promptFeedback.blockReason:
         feedback = value.promptFeedback
         words = (f"blockReason={feedback.blockReason}",)
-        return Told(status=200, words=words, message=feedback.blockReasonMessage or "")
+        return Told(status=200, words=words, message=feedback.blockReasonMessage or "", usd=usd)
     if not value.candidates:
-        return Told(status=200, words=("no-candidates",))
+        return Told(status=200, words=("no-candidates",), usd=usd)
     first = value.candidates[0]
     texts = [first.finishMessage, *(part.text for part in first.parts if not part.thought)]
-    return Told(
-        status=200, words=(f"finishReason={first.finishReason or ''}",), message=" ".join(filter(None, texts))
-    )
+    words = (f"finishReason={first.finishReason or ''}",)
+    return Told(status=200, words=words, message=" ".join(filter(None, texts)), usd=usd)
 
 
 def _counts(value: _Answer) -> Used:

@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 import orjson
 
-from inference.engines.base import Unsupported
 from inference.engines.contract import (
     Found,
     Provider,
@@ -24,9 +23,6 @@ from inference.engines.google_errors import told_by
 from inference.engines.transport import Answer
 from schemas.events import Spec
 
-# A token is a word at most; more than this many words are cut by the API, without a word of its own.
-_MOST_TOKENS: Final = 480
-_SHORT_TOKEN: Final = 3
 # What it draws for a shape is not that shape to the pixel (Vertex AI's Imagen page lists the sizes).
 _NATIVE: Final = {
     (896, 1280): "3:4",
@@ -84,7 +80,6 @@ class GeminiImagen:
             width=spec.width,
             height=spec.height,
             used={**unsent(spec, ()), "shape": f"{shape} at {tier}"},
-            note=self._note_of_length(spec.prompt),
         )
 
     def read(self, answer: Answer) -> Found | Told:
@@ -102,13 +97,3 @@ class GeminiImagen:
             return Told(status=200, words=(word,), message=first.raiFilteredReason or "")
         used: Used = {"prompt": first.prompt} if first.prompt else {}
         return Found(data=first.bytesBase64Encoded, media_type=first.mimeType or "", used=used)
-
-    def _note_of_length(self, prompt: str) -> str:
-        words = len(prompt.split())
-        if words > _MOST_TOKENS:
-            raise Unsupported(
-                f"{self._entry.name}: prompt: at most {_MOST_TOKENS} tokens; got {words} words; shorten it"
-            )
-        if len(prompt) <= _MOST_TOKENS * _SHORT_TOKEN:
-            return ""
-        return f"the prompt has {len(prompt)} characters; what is beyond {_MOST_TOKENS} tokens was not read"

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from inference.engines.allowed import HOSTS, NotAllowed, check_address, is_loopback
+from inference.engines.allowed import is_loopback
 from inference.engines.base import (
     Broken,
     Engine,
     EngineError,
     Leaving,
     Picture,
-    Transient,
-    Uncertain,
     Unsupported,
 )
 from inference.engines.breaker import Breaker
 from inference.engines.contract import Contract, Found, Request, Told, Used
 from inference.engines.entries import Entry
-from inference.engines.outcomes import error_of
+from inference.engines.fetching import NO_CLAIM, Fetcher, Sleep, type_of
+from inference.engines.outcomes import Terms, error_of
+from inference.engines.prompt_length import check_tokens, tokens_in
 from inference.engines.redaction import Redactor
+from inference.engines.request_ids import request_id_in
 from inference.engines.transport import Answer, Call, Limits, Slots, Transport
 from inference.pictures import PictureError, check_media_type, sniff
 from schemas.events import Spec
 
-# A drawn picture is paid for; three tries to fetch it cost nothing but these seconds.
-FETCH_WAITS_S: Final = (0.5, 2.0)
 _LARGE: Final = 256 * 1024
 _MOST_ID: Final = 512
-# What file stores say of bytes that nobody described to them.
-_NO_CLAIM: Final = ("application/octet-stream", "binary/octet-stream")
-
-Sleep = Callable[[float], Awaitable[None]]
+_OPAQUE: Final = "application/octet-stream"
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,58}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +67,23 @@ class HostedEngine:
         self._contract = contract
         self._breaker = breaker
         self._slots = slots
-        self._sleep = sleep
         self._redact = Redactor(account.key)
         self._key_headers = contract.key_headers(_checked_key(account))
         self._transport = Transport(
-            account.entry.name, address=account.address, redact=self._redact, limits=limits, clock=clock
+            account.entry.name,
+            address=account.address,
+            redact=self._redact,
+            limits=limits,
+            naming=self._name_of,
+            clock=clock,
+        )
+        self._fetcher = Fetcher(
+            account.entry.name,
+            contract.provider,
+            self._transport,
+            self._redact,
+            here=is_loopback(account.address),
+            sleep=sleep,
         )
 
     @property
@@ -87,6 +97,9 @@ class HostedEngine:
 
     async def render(self, spec: Spec, *, background: bytes | None = None) -> Picture:
         """Asks the provider once, waiting first for one of its places.
+
+        Bytes that came whole are handed on as they are and never thrown away here, since they are paid for:
+        whether they are the picture that they claim to be is for `pictures.normalise` to say.
 
         Raises:
             EngineError: by the table in `outcomes`; Transient where nothing was sent, Uncertain where it was
@@ -103,7 +116,7 @@ class HostedEngine:
             raise Unsupported(f"{engine}: sets no type over a given background; `layout` does")
         if objection := self._entry.sizes.objection(spec.width, spec.height):
             raise Unsupported(f"{engine}: {objection}")
-        request = self._contract.request(spec)
+        request = self._request(spec)
         async with self._slots.taken():
             if shut := self._breaker.ask(engine):
                 raise shut.error(engine)
@@ -117,24 +130,40 @@ class HostedEngine:
             except BaseException:
                 self._breaker.dropped(engine)
                 raise
-            self._breaker.succeeded(engine)
+            self._note(picture)
             return picture
 
     async def aclose(self) -> None:
         await self._transport.aclose()
 
+    def _request(self, spec: Spec) -> Request:
+        request = self._contract.request(spec)
+        cut = check_tokens(self._entry.name, spec.prompt, self._entry.reads_tokens)
+        return replace(request, note="; ".join(filter(None, [request.note, cut])))
+
+    def _note(self, picture: Picture) -> None:
+        """Tells the breaker: who sends what is no picture, again and again, is not asked for more of it."""
+        engine = self._entry.name
+        try:
+            check_media_type(picture.data, picture.media_type)
+        except PictureError as error:
+            self._breaker.failed(engine, Broken(f"{engine}: {self._redact(str(error))}"))
+        else:
+            self._breaker.succeeded(engine)
+
+    def _name_of(self, headers: Mapping[str, str], body: bytes) -> str:
+        return self._redact(request_id_in(self._contract.provider, headers, body))
+
     async def _draw(self, spec: Spec, request: Request, name: str) -> Picture:
         answer = await self._transport.send(self._call(request, name))
         # Decoding tens of megabytes would hold up every other call.
         is_large = len(answer.body) > _LARGE
-        found = (
-            await asyncio.to_thread(self._contract.read, answer) if is_large else self._contract.read(answer)
-        )
+        found, request_id = await asyncio.to_thread(self._read, answer) if is_large else self._read(answer)
         if isinstance(found, Told):
-            raise self._error(found, answer)
-        if found.url:
-            found = await self._fetched(found)
-        return self._picture(spec, request, found, answer)
+            raise self._error(found, answer, request, request_id)
+        usd = self._list_usd(request) if found.usd is None else found.usd
+        found = await self._bytes_of(found, usd, request_id)
+        return self._picture(spec, request, found, answer, usd=usd, request_id=request_id)
 
     def _call(self, request: Request, name: str) -> Call:
         headers = {"Content-Type": request.content_type, "Accept": "application/json", **self._key_headers}
@@ -142,67 +171,51 @@ class HostedEngine:
             headers[self._contract.id_header] = name[:_MOST_ID]
         return Call(url=f"{self._address}{request.path}", body=request.body, headers=headers)
 
-    def _error(self, told: Told, answer: Answer) -> EngineError:
+    def _list_usd(self, request: Request) -> float:
+        return self._entry.price.list_usd(request.width, request.height)
+
+    def _read(self, answer: Answer) -> tuple[Found | Told, str]:
+        """What `answer` brings, and what the provider calls it."""
+        return self._contract.read(answer), self._name_of(answer.headers, answer.body)
+
+    def _error(self, told: Told, answer: Answer, request: Request, request_id: str) -> EngineError:
         return error_of(
             self._entry.name,
             self._contract.provider,
             told,
             body=answer.body,
             redact=self._redact,
-            billing=self._entry.billing,
+            terms=Terms(billing=self._entry.billing, list_usd=self._list_usd(request)),
+            request_id=request_id,
         )
 
-    async def _fetched(self, found: Found) -> Found:
-        """`found` with the bytes behind its address, which is one of the provider's own."""
-        engine = self._entry.name
+    async def _bytes_of(self, found: Found, usd: float, request_id: str) -> Found:
+        """`found` with the bytes behind its address."""
+        if not found.url:
+            return found
         try:
-            url = check_address(found.url, HOSTS[self._contract.provider], here=is_loopback(self._address))
-        except NotAllowed as error:
-            raise Broken(
-                f"{engine}: the picture's address is not followed: {self._redact(str(error))}",
-                billed="billed",
-            ) from None
-        fetched = await self._tried(url, found)
-        claimed = fetched.headers.get("content-type", "")
-        return replace(found, data=fetched.body, media_type="" if claimed in _NO_CLAIM else claimed)
+            answer = await self._fetcher.fetched(found.url, request_id)
+        except EngineError as error:
+            error.usd = usd
+            raise
+        claimed = type_of(answer)
+        return replace(found, data=answer.body, media_type="" if claimed in NO_CLAIM else claimed)
 
-    async def _tried(self, url: str, found: Found) -> Answer:
-        why = ""
-        for wait_s in (*FETCH_WAITS_S, None):
-            try:
-                fetched = await self._transport.fetch(url)
-            except Transient as error:
-                why = str(error)
-            except EngineError as error:
-                raise Broken(f"{error}{_named(found)}", kind=error.kind, billed="billed") from None
-            else:
-                if fetched.status == 200:
-                    return fetched
-                why = f"{self._entry.name}: HTTP {fetched.status}: {self._redact.quoted(fetched.body)}"
-                if fetched.status < 500 and fetched.status not in (404, 408, 425, 429):
-                    break
-            if wait_s is not None:
-                await self._sleep(wait_s)
-        raise Uncertain(
-            f"{why}; it is drawn and billed, and could not be fetched{_named(found)}", billed="billed"
-        )
-
-    def _picture(self, spec: Spec, request: Request, found: Found, answer: Answer) -> Picture:
-        claimed = found.media_type or sniff(found.data) or ""
-        try:
-            media_type = check_media_type(found.data, claimed)
-        except PictureError as error:
-            raise Broken(f"{self._entry.name}: {self._redact(str(error))}", billed="billed") from error
-        price = self._entry.price.list_usd(request.width, request.height)
+    def _picture(
+        self, spec: Spec, request: Request, found: Found, answer: Answer, *, usd: float, request_id: str
+    ) -> Picture:
+        is_emulated = answer.headers.get("x-emulated", "").lower() == "true"
         return Picture(
             data=found.data,
-            media_type=media_type,
-            model=self._entry.model,
-            usd=price if found.usd is None else found.usd,
+            media_type=_media_type(found),
+            # What a stand-in drew must never answer for the model itself.
+            model=f"emulator:{self._entry.name}" if is_emulated else self._entry.model,
+            usd=usd,
             seconds=answer.seconds,
-            emulated=answer.headers.get("x-emulated", "").lower() == "true",
-            used=_otherwise(spec, {**request.used, **found.used}),
+            emulated=is_emulated,
+            used=_otherwise(spec, {"prompt_tokens": tokens_in(spec.prompt), **request.used, **found.used}),
             note="; ".join(filter(None, [request.note, found.note])),
+            request_id=request_id,
         )
 
 
@@ -230,9 +243,14 @@ def _checked_key(account: Account) -> str:
     return key
 
 
-def _named(found: Found) -> str:
-    name = found.used.get("request_id")
-    return f" (generation {name})" if name else ""
+def _media_type(found: Found) -> str:
+    """The picture's own type where the claim agrees with it, else the claim, for whoever judges the bytes."""
+    claimed = found.media_type or sniff(found.data) or _OPAQUE
+    try:
+        return check_media_type(found.data, claimed)
+    except PictureError:
+        plain = claimed.partition(";")[0].strip().lower()
+        return plain if _MEDIA_TYPE.fullmatch(plain) else _OPAQUE
 
 
 def _otherwise(spec: Spec, told: Used) -> Used:

@@ -29,7 +29,7 @@ def seed_for(seed: int) -> int:
     return seed & LARGEST_SEED
 
 
-def found_in(pictures: tuple[Picture, ...] | None, used: Used) -> Found | Told:
+def found_in(pictures: tuple[Picture, ...] | None) -> Found | Told:
     """The first picture, with what the provider says of it."""
     if not pictures:
         return Told(status=200, words=("no-data",))
@@ -38,10 +38,8 @@ def found_in(pictures: tuple[Picture, ...] | None, used: Used) -> Found | Told:
         return Told(status=200, words=("is_image_safe=false",))
     if not first.url:
         return Told(status=200, words=("no-url",))
-    told = {"prompt": first.prompt, "seed": first.seed}
-    return Found(
-        url=first.url, used={**used, **{name: said for name, said in told.items() if said is not None}}
-    )
+    told: Used = {"prompt": first.prompt} if first.prompt is not None else {}
+    return Found(url=first.url, used=told if first.seed is None else {**told, "seed": first.seed})
 
 
 def told_by(answer: Answer) -> Told:

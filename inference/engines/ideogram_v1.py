@@ -77,4 +77,4 @@ class IdeogramV1:
         if answer.status != 200:
             return told_by(answer)
         value = decoded(answer, _Answer)
-        return value if isinstance(value, Told) else found_in(value.data, {})
+        return value if isinstance(value, Told) else found_in(value.data)

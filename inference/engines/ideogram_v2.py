@@ -16,7 +16,6 @@ from inference.engines.contract import (
     Provider,
     Request,
     Told,
-    Used,
     check_length,
     decoded,
     no_such_size,
@@ -39,7 +38,6 @@ _MOST_CHARACTERS: Final = 10_000
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    generation_id: str | None = None
     data: tuple[Picture, ...] | None = None
 
 
@@ -87,10 +85,7 @@ class IdeogramV2:
         if answer.status not in (200, 201):
             return told_by(answer)
         value = decoded(answer, _Answer)
-        if isinstance(value, Told):
-            return value
-        used: Used = {"request_id": value.generation_id} if value.generation_id else {}
-        return found_in(value.data, used)
+        return value if isinstance(value, Told) else found_in(value.data)
 
 
 def _preset(width: int, height: int) -> str | None:

@@ -103,18 +103,18 @@ class OpenAIImages:
             return value
         first = value.data[0] if value.data else _Picture()
         if not first.b64_json and not first.url:
-            return Told(status=200, words=("no-data",))
+            return Told(status=200, words=("no-data",), usd=self._usd(value.usage))
         return Found(
             data=first.b64_json or b"",
             url="" if first.b64_json else first.url or "",
             media_type=f"image/{value.output_format}" if value.output_format else "",
-            usd=self._usd(value.usage),
+            usd=self._usd(value.usage) if value.usage and value.usage.output_tokens else None,
             used=_used(first, value.usage),
         )
 
     def _usd(self, usage: _Usage | None) -> float | None:
         prices = self._entry.price.per_million_tokens
-        return usage.usd(prices) if usage and usage.output_tokens and prices else None
+        return usage.usd(prices) if usage and prices else None
 
 
 def _used(picture: _Picture, usage: _Usage | None) -> Used:

@@ -117,8 +117,22 @@ def kind_of(provider: Provider, told: Told) -> Kind:
     return next((rule.kind for rule in rules if rule.fits(told)), "unclear")
 
 
-def billed_by(kind: Kind, status: int, billing: Billing) -> Billed:
-    """Whether a call of that outcome is paid for, by what the registry says of the engine."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an engine's registry entry says of a call: its list price in dollars, and its billing."""
+
+    billing: Billing
+    list_usd: float = 0.0
+
+
+def billed_by(kind: Kind, told: Told, billing: Billing) -> Billed:
+    """Whether a call of that outcome is paid for, by the answer where it counts that, else by the registry.
+
+    A count of nothing is an answer too: what is billed by tokens, and took none, is not paid for.
+    """
+    succeeded = 200 <= told.status < 300
+    if told.usd is not None and succeeded:
+        return "billed" if told.usd else "never"
     match kind:
         case "refused_prompt":
             return billing.prompt_refused
@@ -127,17 +141,36 @@ def billed_by(kind: Kind, status: int, billing: Billing) -> Billed:
         case "unknown":
             return billing.time_out
         case "unclear":
-            return "unknown" if 200 <= status < 300 else "never"
+            return "unknown" if succeeded else "never"
         case _:
             return "never"
 
 
 def error_of(
-    engine: str, provider: Provider, told: Told, *, body: bytes, redact: Redactor, billing: Billing
+    engine: str,
+    provider: Provider,
+    told: Told,
+    *,
+    body: bytes,
+    redact: Redactor,
+    terms: Terms,
+    request_id: str = "",
 ) -> EngineError:
-    """The error for `told`, read from `body`, with what it says in a line that is free of secrets."""
+    """The error for `told`, read from `body`, with what it says in a line that is free of secrets.
+
+    What is billed without a price of its own is billed at the list price.
+    """
+    error = _error_of(engine, provider, told, body, redact, terms.billing)
+    error.usd = terms.list_usd if told.usd is None and error.billed == "billed" else told.usd
+    error.request_id = request_id
+    return error
+
+
+def _error_of(
+    engine: str, provider: Provider, told: Told, body: bytes, redact: Redactor, billing: Billing
+) -> EngineError:
     kind = kind_of(provider, told)
-    billed = billed_by(kind, told.status, billing)
+    billed = billed_by(kind, told, billing)
     said = ": ".join(filter(None, [", ".join(told.words), told.message]))
     # A shape that nobody knows is shown as it came.
     quoted = redact.quoted(body) if kind == "unclear" or not said else redact.line(said)

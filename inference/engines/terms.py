@@ -22,15 +22,21 @@ class PriceStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokenPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """US dollars a million tokens, for answers that count them."""
+    """US dollars a million tokens, for answers that count them. `text_out` is for words and for thinking."""
 
     text_in: Usd
     image_in: Usd
     image_out: Usd
+    text_out: Usd = 0.0
 
-    def usd(self, *, text_in: int = 0, image_in: int = 0, image_out: int = 0) -> float:
+    def usd(self, *, text_in: int = 0, image_in: int = 0, image_out: int = 0, text_out: int = 0) -> float:
         """US dollars for so many tokens, to a tenth of a micro-dollar."""
-        micros = text_in * self.text_in + image_in * self.image_in + image_out * self.image_out
+        micros = (
+            text_in * self.text_in
+            + image_in * self.image_in
+            + image_out * self.image_out
+            + text_out * self.text_out
+        )
         return round(micros / 1_000_000, 7)
 
 

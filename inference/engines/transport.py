@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -13,13 +14,16 @@ from typing import Any, Final
 import httpx
 
 from inference.engines.allowed import is_loopback
-from inference.engines.base import Billed, Broken, EngineError, Transient, Uncertain, Unsupported
+from inference.engines.base import Broken, EngineError, Transient, Uncertain, Unsupported
 from inference.engines.redaction import Redactor
 from inference.pictures import MAX_BYTES
 
 # Base64 is a third longer than the picture, and some JSON stands around it.
 ANSWER_BYTES: Final = MAX_BYTES * 4 // 3 + 1024 * 1024
 ERROR_BYTES: Final = 65_536
+
+# What an answer calls itself, by its headers (names in lower case) and what came of its body.
+Naming = Callable[[Mapping[str, str], bytes], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +97,15 @@ class Transport:
         address: str,
         redact: Redactor,
         limits: Limits,
+        naming: Naming = lambda _headers, _body: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`engine` is named in errors; `address` is where the provider is, which decides about proxies."""
+        """`engine` is named in errors; `address` is where the provider is, which decides about proxies.
+
+        `naming` gives an error the provider's own name of the call, from as much as came of the answer.
+        """
         self._engine = engine
+        self._naming = naming
         self._redact = redact
         self._limits = limits
         self._clock = clock
@@ -134,12 +143,13 @@ class Transport:
         await self._client.aclose()
 
     async def _exchange(self, call: Call, limit: int, *, lost: type[EngineError]) -> Answer:
-        watch = _Sent()
+        watch = _Watch()
         started = self._clock()
         try:
             async with asyncio.timeout(self._limits.total_s):
                 return await self._stream(call, limit, watch, started)
-        except EngineError:
+        except EngineError as error:
+            error.request_id = self._naming(watch.headers, bytes(watch.held[:ERROR_BYTES]))
             raise
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as error:
             why = type(error).__name__
@@ -148,11 +158,11 @@ class Transport:
             ) from None
         except (TimeoutError, httpx.TransportError) as error:
             # The library's error holds the request, and that the key.
-            raise self._lost(error, watch.sent, lost) from None
+            raise self._lost(error, watch, lost) from None
 
-    def _lost(self, error: Exception, sent: bool, lost: type[EngineError]) -> EngineError:
+    def _lost(self, error: Exception, watch: _Watch, lost: type[EngineError]) -> EngineError:
         is_late = isinstance(error, (TimeoutError, httpx.TimeoutException))
-        if not sent:
+        if not watch.sent:
             waited = f" in {self._limits.connect_s:g} s" if is_late else f": {self._told(error)}"
             return Transient(f"{self._engine}: no connection{waited}; nothing was sent")
         told = (
@@ -162,68 +172,98 @@ class Transport:
         )
         if lost is Transient:
             return Transient(f"{self._engine}: {told}")
-        return Uncertain(f"{self._engine}: {told}; it may have been drawn and billed", billed="unknown")
+        return Uncertain(
+            f"{self._engine}: {told}; it may have been drawn and billed",
+            billed="unknown",
+            request_id=self._naming(watch.headers, bytes(watch.held)),
+        )
 
-    async def _stream(self, call: Call, limit: int, watch: _Sent, started: float) -> Answer:
+    async def _stream(self, call: Call, limit: int, watch: _Watch, started: float) -> Answer:
         headers = {"Accept-Encoding": "identity", **call.headers}
         extensions = {"trace": watch}
         async with self._client.stream(
             call.method, call.url, content=call.body or None, headers=headers, extensions=extensions
         ) as response:
-            succeeded = response.is_success
-            body = await self._received(response, limit if succeeded else ERROR_BYTES, succeeded)
+            watch.headers = {name.lower(): value for name, value in response.headers.items()}
+            body = await self._received(response, limit, watch)
             return Answer(
                 status=response.status_code,
-                headers={name.lower(): value for name, value in response.headers.items()},
+                headers=watch.headers,
                 body=body,
                 seconds=self._clock() - started,
             )
 
-    async def _received(self, response: httpx.Response, limit: int, succeeded: bool) -> bytes:
-        """The body unpacked, never more than `limit` bytes held. An error's is cut there without a word."""
-        billed: Billed = "unknown" if succeeded else "never"
+    async def _received(self, response: httpx.Response, most: int, watch: _Watch) -> bytes:
+        """The body unpacked, never more than `most` bytes held. An error's is cut there without a word."""
+        succeeded = response.is_success
+        limit = most if succeeded else ERROR_BYTES
+        try:
+            if succeeded and _announced(watch.headers) > limit:
+                raise _TooLarge(limit)
+            await self._fill(watch.held, response, limit)
+        except (httpx.TransportError, _TooLarge, _Unreadable) as error:
+            # The status of a refusal says all that matters.
+            if succeeded and isinstance(error, httpx.TransportError):
+                raise
+            if succeeded:
+                raise Broken(f"{self._engine}: {error}", billed="unknown") from None
+        return bytes(watch.held)
+
+    async def _fill(self, held: bytearray, response: httpx.Response, limit: int) -> None:
+        """Fills `held`, up to `limit` bytes.
+
+        Raises:
+            _TooLarge, _Unreadable
+        """
         packing = response.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "", "gzip", "deflate"):
-            raise Broken(f"{self._engine}: content-encoding {packing!r} was not asked for", billed=billed)
+            raise _Unreadable(f"content-encoding {packing!r} was not asked for")
         unpacker = zlib.decompressobj(47) if packing in ("gzip", "deflate") else None
-        held = bytearray()
-        try:
-            async for part in response.aiter_raw():
-                room = limit + 1 - len(held)
+        async for part in response.aiter_raw():
+            room = limit + 1 - len(held)
+            try:
                 held += unpacker.decompress(part, room) if unpacker else part[:room]
-                if len(held) > limit:
-                    break
-        except zlib.error as error:
-            raise Broken(
-                f"{self._engine}: {packing} answer cannot be unpacked: {error}", billed=billed
-            ) from error
-        except httpx.TransportError:
-            # The status of a refusal says all that matters.
-            if succeeded:
-                raise
-        if len(held) <= limit:
-            return bytes(held)
-        if succeeded:
-            raise Broken(
-                f"{self._engine}: answer is larger than {limit} bytes; reading stopped there", billed=billed
-            )
-        return bytes(held[:limit])
+            except zlib.error as error:
+                raise _Unreadable(f"{packing} answer cannot be unpacked: {error}") from error
+            if len(held) > limit:
+                del held[limit:]
+                raise _TooLarge(limit)
 
     def _told(self, error: Exception) -> str:
         return self._redact(str(error))[:200]
 
 
-class _Sent:
-    """Notes whether any byte of the request has left: only then may it have been carried out.
+class _TooLarge(Exception):
+    """More came, or is announced, than is taken."""
 
-    httpcore calls it at each step of a connection (https://www.encode.io/httpcore/extensions/, "trace").
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"answer is larger than {limit} bytes; reading stopped there")
+
+
+class _Unreadable(Exception):
+    """The body is packed in a way that was not asked for, or wrongly."""
+
+
+class _Watch:
+    """Notes how far a call came: whether any byte of it has left, and what came back.
+
+    Only a request that has left may have been carried out. httpcore calls it at each step of a connection
+    (https://www.encode.io/httpcore/extensions/, "trace").
     """
 
     def __init__(self) -> None:
         self.sent = False
+        self.headers: dict[str, str] = {}
+        self.held = bytearray()
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith(".send_request_headers.started"):
             # A proxy is asked for a tunnel first, and that is no request of ours.
             request = info.get("request")
             self.sent = self.sent or getattr(request, "method", b"") != b"CONNECT"
+
+
+def _announced(headers: Mapping[str, str]) -> int:
+    """The body's length by Content-Length; 0 where it says none."""
+    length = headers.get("content-length", "").strip()
+    return int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else 0

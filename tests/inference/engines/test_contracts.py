@@ -19,6 +19,7 @@ async def test_a_recorded_picture_is_taken_with_its_price_and_what_was_done_othe
     assert picture.media_type == case.expect["media_type"]
     assert picture.usd == pytest.approx(case.expect["usd"], abs=1e-9)
     assert picture.used == case.expect["used"]
+    assert picture.request_id == case.expect.get("request_id", "")
     assert picture.seconds > 0
     assert not picture.emulated
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from inference.engines.adapters import ADAPTERS, HostedEngines
-from inference.engines.base import Broken, Keyed, Refused, Transient, Uncertain, Unsupported
+from inference.engines.base import Broken, Keyed, Refused, Transient, Unsupported
 from inference.engines.entries import Entry, load_registry
 from inference.engines.hosted import HostedEngine
 from inference.engines.registry import Engines
@@ -51,10 +51,11 @@ async def test_a_picture_that_cannot_be_fetched_is_billed_and_named_for_whoever_
     async with playing({"/p.png": answer}) as player:
         player.answers["/v2"] = drawn(f"{player.url}/p.png?sig=topsecret")
         engine = ideogram(player)
-        with pytest.raises(Uncertain, match=r"drawn and billed.*\(generation gen-42\)") as caught:
+        with pytest.raises(Broken, match="drawn and billed by its provider, which calls it gen-42") as caught:
             await engine.render(SPEC)
         await engine.aclose()
-    assert caught.value.billed == "billed"
+    assert (caught.value.billed, caught.value.usd) == ("billed", 0.06)
+    assert caught.value.request_id == "gen-42"
     assert "topsecret" not in str(caught.value)
 
 
@@ -64,7 +65,7 @@ async def test_a_picture_that_cannot_be_fetched_is_billed_and_named_for_whoever_
 async def test_an_address_that_is_not_the_provider_s_is_never_asked(url: str) -> None:
     async with playing({"/v2": drawn(url)}) as player:
         engine = ideogram(player)
-        with pytest.raises(Broken, match="the picture's address is not followed") as caught:
+        with pytest.raises(Broken, match="its address is not followed") as caught:
             await engine.render(SPEC)
         await engine.aclose()
         assert len(player.heard) == 1

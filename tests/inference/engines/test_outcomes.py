@@ -50,6 +50,8 @@ async def test_every_recorded_failure_is_what_the_research_says_it_is(case: Case
     if isinstance(error, Transient):
         assert error.after_s == expect.get("after_s")
     assert expect.get("says", "") in str(error)
+    assert error.usd == expect.get("usd")
+    assert error.request_id == expect.get("request_id", "")
 
 
 @pytest.mark.parametrize("case", FAILURES, ids=lambda case: case.name)

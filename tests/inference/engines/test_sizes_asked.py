@@ -105,14 +105,6 @@ def test_a_prompt_that_would_be_cut_is_refused_instead(name: str, most: int) -> 
         contract(name).request(replace(SPEC, prompt="a" * (most + 1)))
 
 
-def test_imagen_says_when_a_prompt_may_have_been_cut_and_refuses_what_surely_is() -> None:
-    imagen = contract("imagen4_remote")
-    assert imagen.request(replace(SPEC, prompt="word " * 100)).note == ""
-    assert "beyond 480 tokens" in imagen.request(replace(SPEC, prompt="word " * 400)).note
-    with pytest.raises(Unsupported, match="at most 480 tokens; got 481 words"):
-        imagen.request(replace(SPEC, prompt="word " * 481))
-
-
 def test_stability_is_never_asked_for_a_random_seed_or_a_guidance_it_has_not() -> None:
     stability = contract("sd3.5_medium_hosted")
     assert stability.request(replace(SPEC, seed=0)).used["seed"] == 1

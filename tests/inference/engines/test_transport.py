@@ -1,11 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gzip
-import json
 import tracemalloc
-import zlib
 from typing import Any
 
 import pytest
@@ -13,15 +10,10 @@ import pytest
 from inference.engines.base import Broken, EngineError, Transient, Uncertain, Unsupported
 from inference.engines.redaction import Redactor
 from inference.engines.transport import Answer, Call, Limits, Slots, Transport
-from inference.pictures import PictureError, normalise
 from tests.inference.engines.playback import (
     KEY,
-    SPEC,
-    SUCCESSES,
     Player,
-    engine_at,
     playing,
-    png,
     reply,
 )
 
@@ -234,57 +226,3 @@ async def test_a_waiter_that_gives_up_leaves_its_places() -> None:
             await waiting
     async with asyncio.timeout(1), slots.taken(2):
         pass
-
-
-def stability_answer(image: bytes) -> bytes:
-    return json.dumps({"image": base64.b64encode(image).decode(), "finish_reason": "SUCCESS"}).encode()
-
-
-async def test_a_picture_cut_short_is_found_where_pictures_are_decoded() -> None:
-    whole = png(256, 256)
-    body = stability_answer(whole[: len(whole) // 2])
-    async with playing({"/": reply(200, {"Content-Type": "application/json"}, body)}) as player:
-        engine = engine_at(player.url, "sd3.5_medium_hosted")
-        picture = await engine.render(SPEC)
-        await engine.aclose()
-    with pytest.raises(PictureError, match="cannot be decoded"):
-        normalise(picture.data, picture.media_type)
-
-
-async def test_a_picture_that_unpacks_without_measure_reaches_the_guard_against_it() -> None:
-    bomb = bytearray(png())
-    bomb[16:24] = (9_000).to_bytes(4, "big") * 2
-    bomb[29:33] = zlib.crc32(bytes(bomb[12:29])).to_bytes(4, "big")
-    body = stability_answer(bytes(bomb))
-    async with playing({"/": reply(200, {}, body)}) as player:
-        engine = engine_at(player.url, "sd3.5_medium_hosted")
-        picture = await engine.render(SPEC)
-        await engine.aclose()
-    with pytest.raises(PictureError, match="9000x9000 is 81000000 pixels; at most"):
-        normalise(picture.data, picture.media_type)
-
-
-@pytest.mark.parametrize("case", SUCCESSES, ids=lambda case: case.name)
-async def test_bytes_that_are_no_picture_are_named_and_paid_for(case: Any) -> None:
-    raw = case.bytes_at("{HERE}")
-    body = raw.partition(b"\r\n\r\n")[2]
-    text = body.replace(base64.b64encode(png()), base64.b64encode(b"<html>no picture</html>"))
-    async with playing({}) as player:
-        html = reply(200, {"Content-Type": "image/png"}, b"<html>no picture</html>")
-        player.answers = {"/picture": html, "/api/images": html}
-        player.answers["/"] = reply(200, {}, text.replace(b"{HERE}", player.url.encode()))
-        engine = engine_at(player.url, case.engine)
-        with pytest.raises(Broken, match="none of image/png") as caught:
-            await engine.render(case.spec)
-        await engine.aclose()
-    assert caught.value.billed == "billed"
-
-
-async def test_a_picture_of_another_kind_than_claimed_is_named() -> None:
-    case = next(case for case in SUCCESSES if case.name == "gemini-drawn")
-    raw = case.bytes_at("x").partition(b"\r\n\r\n")[2].replace(b'"image/png"', b'"image/webp"')
-    async with playing({"/": reply(200, {}, raw)}) as player:
-        engine = engine_at(player.url, case.engine)
-        with pytest.raises(Broken, match="is image/png by its first bytes; claimed 'image/webp'"):
-            await engine.render(case.spec)
-        await engine.aclose()

@@ -122,8 +122,9 @@ def error(
     code: str | None = None,
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> Answer:
-    told = {"message": message, "type": kind, "param": param, "code": code}
+    told = {"message": message, "type": kind, "param": param, "code": code, **(more or {})}
     return json_answer(status, {"error": told}, headers)
 
 
@@ -149,7 +150,9 @@ def _trouble(order: Order | None, trouble: Trouble, receipt: Receipt) -> Answer:
         case "refuse_prompt" | "withhold":
             violations = f"safety_violations=[{trouble.reason or 'violence'}]"
             message = f"Your request was rejected by the safety system. {violations}."
-            return error(400, message, "image_generation_user_error", "moderation_blocked")
+            stage = "output" if trouble.fault == "withhold" else "input"
+            details = {"moderation_details": {"moderation_stage": stage}}
+            return error(400, message, "image_generation_user_error", "moderation_blocked", more=details)
         case "overloaded":
             return error(trouble.status or 503, "The engine is currently overloaded.", "server_error")
         case "no_image" if order is not None:
@@ -177,8 +180,9 @@ def _image(order: Order, shot: Shot) -> dict[str, object]:
 def _usage(order: Order, receipt: Receipt) -> dict[str, object]:
     if order.model == "dall-e-3":
         return {}
-    words, pictures = tokens_in(order.prompt), int(str(order.options["tokens"]))
-    charged = pictures * order.images if receipt.charged else 0
+    # What is not charged for is not counted either.
+    words = tokens_in(order.prompt) if receipt.charged else 0
+    charged = int(str(order.options["tokens"])) * order.images if receipt.charged else 0
     told = {name: order.options[name] for name in ("background", "output_format", "quality", "size")}
     details = {"text_tokens": words, "image_tokens": 0}
     usage = {
