@@ -28,7 +28,6 @@ from inference.engines.ledger import (
     Held,
     Known,
     LedgerUnavailable,
-    NotOpen,
     OverBudget,
     Row,
     dollars,
@@ -39,15 +38,20 @@ from inference.engines.ledger import (
 from inference.engines.prompting import prompt_for
 from inference.engines.registry import EngineGone, EngineUnavailable, Resolved, UnknownEngine
 from inference.keeping import Unusable, Work, keep
+from inference.leaving import NotBegun, is_repeatable
 from inference.manifest import Manifest, find_manifest
 from inference.rendered import ended, joined, of_manifest, paid_before, signed
-from inference.spending import Drawn, NoPicture, Spending, is_repeatable, receipt_id, waiting_in_words
+from inference.spending import (
+    Drawn,
+    NoPicture,
+    Spending,
+    receipt_id,
+    waiting_in_words,
+)
 from schemas.events import Outcome, Render, RenderJob, Spec
 
 __all__ = ["RenderService", "prompt_for"]
 
-# A row that is given up while its job waits for one of the engine's places is begun anew.
-BEGINNINGS: Final = 5
 # Another worker has the job: it is looked for again after so long at most.
 BUSY_S: Final = 10.0
 # Pictures that are paid for and wait for a store that does not answer.
@@ -182,22 +186,20 @@ class RenderService:
 
     async def _buy(self, work: Work, engine: Engine, call: Call, spending: Spending) -> Render:
         background = await self._background(work)
-        for _ in range(BEGINNINGS):
-            begun = await spending.begin(call, repeatable=is_repeatable(engine))
-            if not isinstance(begun, Begun):
-                return await self._not_begun(work, begun)
-            try:
-                drawn = await spending.draw(
-                    engine,
-                    work.spec,
-                    begun.row,
-                    background=background,
-                    within_s=work.resolved.entry.timeout_s,
-                )
-            except NotOpen:
-                continue
+        repeatable = is_repeatable(engine)
+        begun = await spending.begin(call, repeatable=repeatable)
+        if not isinstance(begun, Begun):
+            return await self._not_begun(work, begun)
+        leave = spending.leave(begun.row, repeatable=repeatable, within_s=work.resolved.entry.timeout_s)
+
+        async def bought() -> Render:
+            drawn = await spending.draw(engine, work.spec, leave, background=background)
             return await self._keep(work, drawn)
-        raise Transient(f"{call.engine}: no place came free in the time of {BEGINNINGS} intents")
+
+        try:
+            return await spending.finished(bought(), lambda: leave.left)
+        except NotBegun as over:
+            return await self._not_begun(work, over.found)
 
     async def _not_begun(self, work: Work, found: Known | Busy | Held | OverBudget) -> Render:
         if isinstance(found, OverBudget):

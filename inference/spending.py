@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from inference.assets import AssetStore, StoreFailed
-from inference.engines.base import Engine, EngineError, Keyed, Picture, Transient
+from inference.engines.base import Engine, EngineError, Picture, Transient
 from inference.engines.ledger import (
     Answer,
     AsyncLedger,
@@ -30,13 +30,17 @@ from inference.engines.ledger import (
     micros,
     spelled,
 )
+from inference.leaving import Leave, is_repeatable, keyed_by
 from inference.manifest import Manifest, find_manifest
 from schemas.events import Spec
 from schemas.ids import digest
 
 TEND_S = 60.0
+# A provider answers in seconds mostly; who stops this process wants it to end.
+LAST_S = 10.0
 
 _log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 class Observer(Protocol):
@@ -71,6 +75,8 @@ class Spending:
         self._ledger = ledger
         self._budgets = tuple(budgets)
         self._observer = observer
+        self._under_way: set[asyncio.Task[Any]] = set()
+        self._unsettled: dict[str, tuple[Row, Answer]] = {}
 
     @classmethod
     def open(
@@ -89,7 +95,36 @@ class Spending:
         return cls(AsyncLedger(Ledger.open(address, leases=leases)), budgets, observer=observer)
 
     async def aclose(self) -> None:
+        """Waits a little for answers that are paid for, and closes the ledger."""
+        if self._under_way:
+            _log.warning("%d paid calls are under way: waited for %.0f s", len(self._under_way), LAST_S)
+            await asyncio.wait(self._under_way, timeout=LAST_S)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._settle_late()
         await self._ledger.aclose()
+
+    async def finished(self, work: Coroutine[None, None, Result], has_left: Callable[[], bool]) -> Result:
+        """What `work` comes to. Cancelled, it ends only where its request `has_left` not yet: an answer that
+        is paid for is taken in and written down all the same.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if has_left() and not task.done():
+                self._under_way.add(task)
+                task.add_done_callback(self._ended_late)
+            else:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            raise
+
+    def _ended_late(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.warning("a paid call that nobody waited for ended: %s", task.exception())
 
     async def last(self, call: Call) -> Row | None:
         """The latest call for the same job.
@@ -108,21 +143,20 @@ class Spending:
         return await self._ledger.begin(call, self._budgets, repeatable=repeatable)
 
     async def draw(
-        self, engine: Engine, spec: Spec, row: Row, *, background: bytes | None = None, within_s: float
+        self, engine: Engine, spec: Spec, leave: Leave, *, background: bytes | None = None
     ) -> Drawn:
-        """Asks `engine` for `row`, which `begin` gave; it has `within_s` seconds for its answer.
+        """Asks `engine` for the row that `leave` was given by `begin`.
 
         The picture's price is not settled here: first it is stored, then `picture_kept` is told.
 
         Raises:
-            NoPicture: there is no picture; what is known is written down.
+            NoPicture: what is known is written down.
             Transient: the request may be repeated under its name: the row waits for that.
-            NotOpen: it took too long to get ready, and the row was given up: begin anew.
+            NotBegun: nothing was sent.
             LedgerUnavailable: nothing was sent.
         """
-        leave = _Leave(self._ledger, row, within_s)
         try:
-            keyed = await _keyed(engine, row, leave)
+            keyed = await keyed_by(engine, leave)
             return Drawn(await keyed.render(spec, background=background), leave.row)
         except EngineError as error:
             if is_repeatable(engine) and isinstance(error, Transient) and error.billed == "unknown":
@@ -132,6 +166,14 @@ class Spending:
             if not leave.left:
                 self._ledger.release_soon(leave.row)
             raise
+
+    def leave(self, row: Row, *, repeatable: bool, within_s: float) -> Leave:
+        """What says that the request of `row` leaves; it has `within_s` seconds for its answer."""
+
+        async def begin() -> Beginning:
+            return await self.begin(row.call, repeatable=repeatable)
+
+        return Leave(self._ledger, row, begin, within_s)
 
     async def picture_kept(self, row: Row, manifest: Manifest, *, provider_id: str = "") -> None:
         """The picture of `row` lies in the store under `manifest`: writes down what it cost."""
@@ -157,10 +199,11 @@ class Spending:
         async def look_up(row: Row) -> Answer | None:
             try:
                 found = await find_manifest(store, receipt_id(row))
-            except StoreFailed as error:
-                raise Transient(str(error)) from error
-            return None if found is None else _answer_of(found, "")
+                return None if found is None else _answer_of(found, "")
+            except (StoreFailed, ValueError) as error:
+                raise Transient(f"its picture cannot be read or has no price: {error}") from error
 
+        await self._settle_late()
         recovered = await self._ledger.recover()
         done = await self._ledger.reconcile(look_up)
         if recovered.released or recovered.unknown or done.settled or done.held:
@@ -179,9 +222,12 @@ class Spending:
                 await self.tend(store)
             except LedgerError as error:
                 _log.warning("%s; tried again in %.0f s", error, every_s)
+            except Exception:
+                # Whatever one row holds, the others must not wait for ever.
+                _log.exception("tending the ledger; tried again in %.0f s", every_s)
             await asyncio.sleep(every_s)
 
-    async def _ended(self, leave: _Leave, error: EngineError) -> float:
+    async def _ended(self, leave: Leave, error: EngineError) -> float:
         if leave.left:
             return await self._without(leave.row, error)
         try:
@@ -196,42 +242,24 @@ class Spending:
         return dollars(settled.settled or 0)
 
     async def _settle(self, row: Row, answer: Answer) -> Row:
-        """What is not written now is found later: by its picture, or by a person."""
+        """What cannot be written now is written later, by this process or by whoever finds the picture."""
         try:
             settled = await self._ledger.settle(row, answer)
-        except (LedgerUnavailable, NotOpen) as error:
-            _log.error("call %s ended (%s) and that is not written down: %s", row.name, answer.outcome, error)
+        except LedgerUnavailable as error:
+            _log.error("call %s ended (%s), to be written down later: %s", row.name, answer.outcome, error)
+            self._unsettled[row.name] = (row, answer)
+            return row
+        except NotOpen as error:
+            _log.error("call %s ended (%s), which is not taken any more: %s", row.name, answer.outcome, error)
             return row
         if self._observer is not None:
             self._observer.called(settled)
         return settled
 
-
-class _Leave:
-    """Writes that a request leaves, at the moment when it does."""
-
-    def __init__(self, ledger: AsyncLedger, row: Row, within_s: float) -> None:
-        self.row = row
-        self.left = row.state != "intended"
-        self._ledger = ledger
-        self._within_s = within_s
-
-    async def now(self) -> None:
-        self.row = await self._ledger.sent(self.row, self._within_s)
-        self.left = True
-
-
-async def _keyed(engine: Engine, row: Row, leave: _Leave) -> Engine:
-    """`engine`, which says when the request leaves; of another, that is written down beforehand."""
-    if isinstance(engine, Keyed):
-        return engine.keyed(digest("request", row.job, row.call.render_id), leave.now)
-    await leave.now()
-    return engine
-
-
-def is_repeatable(engine: Engine) -> bool:
-    """Whether a request whose outcome is unknown may simply be made again: its server knows it by name."""
-    return isinstance(engine, Keyed) and engine.honours_key
+    async def _settle_late(self) -> None:
+        for name, (row, answer) in list(self._unsettled.items()):
+            del self._unsettled[name]
+            await self._settle(row, answer)
 
 
 def receipt_id(row: Row) -> str:

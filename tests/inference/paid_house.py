@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import io
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,9 @@ class Provider:
     answers: list[EngineError | Callable[[], object]] = field(default_factory=list)
     charged: list[str] = field(default_factory=list)
     asked: list[tuple[Spec, bytes | None]] = field(default_factory=list)
+    place: Callable[[], Awaitable[None]] | None = None
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    gate: asyncio.Event | None = None
     picture: Picture = field(
         default_factory=lambda: Picture(
             data=png(), media_type="image/png", model="pen-1", usd=0.04, seconds=1.5, request_id="req-1"
@@ -88,12 +91,17 @@ class _Call:
         answer = provider.answers.pop(0) if provider.answers else None
         if isinstance(answer, Unsent):
             raise answer.error
+        if provider.place is not None:
+            await provider.place()
         await self.leaving()
+        provider.left.set()
         if isinstance(answer, EngineError):
             if answer.billed != "never":
                 self._charge()
             raise answer
         self._charge()
+        if provider.gate is not None:
+            await provider.gate.wait()
         if answer is not None:
             answer()
             await asyncio.sleep(3600)

@@ -11,7 +11,7 @@ import pytest
 
 from inference.assets import AssetStore, StoreFailed
 from inference.engines.base import Broken, EngineError, Refused, Transient, Uncertain
-from inference.engines.ledger import Budget
+from inference.engines.ledger import Answer, Budget, LedgerUnavailable, Row
 from inference.engines.ledger.reporting import waiting
 from inference.render import RenderService
 from schemas.events import PromptRef
@@ -19,7 +19,9 @@ from tests.inference.paid_house import Clock, House, Pool, Provider, Unsent, mak
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    # Workers that are "stopped" here leave calls that never end.
+    monkeypatch.setattr("inference.spending.LAST_S", 0.01)
     house = House(tmp_path / "ledger.db", Clock())
     yield house
     for spending in house.opened:
@@ -157,6 +159,73 @@ async def test_an_answer_that_was_lost_fails_the_job_and_waits_for_a_person(hous
     assert (await service.render(make_job())).outcome == "failed"
     assert (await service.render(make_job())).outcome == "failed"
     assert (len(provider.charged), house.line().doubtful) == (1, 50_000)
+
+
+async def test_an_answer_that_comes_when_nobody_waits_any_more_is_kept_and_settled(house: House) -> None:
+    gate, left = asyncio.Event(), asyncio.Event()
+    provider = Provider(gate=gate, left=left)
+    service = house.worker(provider)
+    task = asyncio.create_task(service.render(make_job()))
+    await left.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    gate.set()
+    await asyncio.gather(*house.opened[0]._under_way)
+    assert house.line().settled == 40_000
+    again = await house.worker(provider).render(make_job())
+    assert (again.outcome, again.usd, len(provider.charged)) == ("rendered", 0.04, 1)
+
+
+async def test_a_job_that_waits_long_for_its_place_is_begun_anew(house: House) -> None:
+    """Another worker gives the row up meanwhile, as it must of one whose worker died."""
+    provider = Provider()
+    other = house.spending()
+
+    async def wait_long() -> None:
+        house.clock.move(31)
+        await other.tend(house.store)
+
+    provider.place = wait_long
+    render = await house.worker(provider).render(make_job())
+    assert (render.outcome, len(provider.charged)) == ("rendered", 1)
+    line = house.line()
+    assert (line.calls, line.released, line.settled, line.reserved) == (1, 1, 40_000, 0)
+
+
+async def test_what_could_not_be_settled_is_settled_as_soon_as_the_ledger_is_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider(answers=[Refused("withheld", kind="refused_output", billed="billed", usd=0.03)])
+    service = house.worker(provider)
+    spending = house.opened[0]
+
+    async def away(_row: Row, _answer: Answer) -> Row:
+        raise LedgerUnavailable("no answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spending._ledger, "settle", away)
+        assert (await service.render(make_job())).outcome == "refused"
+    assert house.line().under_way == 1
+    await spending.tend(house.store)
+    assert (house.line().refused, house.line().settled) == (1, 30_000)
+
+
+async def test_one_row_that_cannot_be_tended_does_not_end_the_tending(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spending, tended = house.spending(), asyncio.Event()
+    faults = [ValueError("a price below nothing")]
+
+    async def tend(_store: AssetStore) -> None:
+        if faults:
+            raise faults.pop()
+        tended.set()
+
+    monkeypatch.setattr(spending, "tend", tend)
+    task = asyncio.create_task(spending.keep_tending(house.store, every_s=0.001))
+    await asyncio.wait_for(tended.wait(), 10)
+    task.cancel()
+    assert "a price below nothing" in caplog.text
 
 
 async def test_what_never_left_is_released(house: House) -> None:
