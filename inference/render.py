@@ -100,10 +100,9 @@ class RenderService:
             Transient: nothing was decided; the same call may work later.
         """
         try:
-            resolved = self._engines.resolve(job.engine)
+            work = self._work(job)
         except (UnknownEngine, EngineGone, EngineUnavailable) as error:
             return Render(job=job, outcome="failed", reason=str(error))
-        work = Work.of(job, resolved, replace(job.spec, prompt=prompt_for(job.spec)))
         lock = self._locks.setdefault(work.id, asyncio.Lock())
         try:
             async with lock:
@@ -112,6 +111,31 @@ class RenderService:
             raise Transient(f"asset store: {error}") from error
         except LedgerUnavailable as error:
             raise Transient(str(error)) from error
+
+    async def known(self, job: RenderJob) -> Render | None:
+        """What was paid for `job` before, without drawing anything; None where nothing was, or nobody knows.
+
+        Raises:
+            Transient: the store or the ledger did not answer.
+        """
+        try:
+            work = self._work(job)
+            call = self._call(work)
+            row = await self._spending.last(call) if call and self._spending else None
+            if row is not None and row.state in ANSWERABLE:
+                row = await self._by_receipt(row)
+            if row is None or row.may_be_sent_again or row.state == "intended":
+                return None
+            return await self._known(work, row)
+        except (UnknownEngine, EngineGone, EngineUnavailable):
+            return None
+        except StoreFailed as error:
+            raise Transient(f"asset store: {error}") from error
+        except LedgerUnavailable as error:
+            raise Transient(str(error)) from error
+
+    def _work(self, job: RenderJob) -> Work:
+        return Work.of(job, self._engines.resolve(job.engine), replace(job.spec, prompt=prompt_for(job.spec)))
 
     async def _outcome(self, work: Work) -> Render:
         drawn = self._unkept.pop(_name(work), None)

@@ -19,7 +19,7 @@ from inference.bench.engine import EngineContestant, Studio
 from inference.bench.journal import Stamp
 from inference.bench.machine import described
 from inference.engines.adapters import HostedEngines
-from inference.engines.ledger import LedgerError
+from inference.engines.ledger import LedgerError, parse_budget
 from inference.engines.registry import (
     USD_PER_CPU_HOUR,
     USD_PER_GPU_HOUR,
@@ -49,12 +49,13 @@ POLICY = "policy:"
 class House:
     """How this machine is set up; addresses are empty where there is none, dollars are per hour of ours.
 
-    `ledger` is where hosted calls are written down.
+    `ledger` is where hosted calls are written down, and `budgets`, as `parse_budget` takes them, hold there.
     """
 
     assets: str | Path
     models: Models
     ledger: str = field(repr=False)
+    budgets: tuple[str, ...] = ()
     emulator_url: str = ""
     render_url: str = ""
     calls_hosted: bool = True
@@ -134,8 +135,8 @@ def _spending(house: House) -> Spending:
     NotAtHand: the ledger cannot be opened.
     """
     try:
-        return Spending.open(house.ledger)
-    except LedgerError as error:
+        return Spending.open(house.ledger, budgets=[parse_budget(text) for text in house.budgets])
+    except (LedgerError, ValueError) as error:
         raise NotAtHand(f"{error} (ledger, GLYPHSTREAM_LEDGER)") from error
 
 

@@ -43,6 +43,7 @@ def command(app: App, /, **given: Any) -> int:
     house = House(
         assets=settings.assets if app.flags.get("assets") else asked.out / "pictures",
         ledger=settings.ledger or str(asked.out / "ledger.db"),
+        budgets=settings.budgets,
         models=lambda registry, watch: local_models(settings, registry, watch=watch),
         emulator_url=settings.emulator_url,
         render_url=settings.render_url,

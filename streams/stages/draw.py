@@ -32,9 +32,10 @@ async def draw(job: RenderJob, deps: DrawDeps) -> Sequence[Emit]:
         Retryable: the engine may answer later.
     """
     refusal = _not_worth_starting(job, deps)
-    if refusal is not None:
-        return (Emit(RENDERS, refusal),)
     try:
+        if refusal is not None:
+            # A redelivered job may be paid for already, and then its picture counts, late or not.
+            return (Emit(RENDERS, await deps.service.known(job) or refusal),)
         render = await deps.service.render(job)
     except Transient as error:
         raise Retryable(str(error), after_s=error.after_s) from error

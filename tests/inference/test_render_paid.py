@@ -49,6 +49,16 @@ async def test_a_redelivered_job_is_answered_with_its_price_and_not_paid_again(
     assert "paid for before" in again.reason
 
 
+async def test_what_is_known_of_a_job_is_told_without_drawing(house: House) -> None:
+    provider = Provider()
+    service = house.worker(provider)
+    assert await service.known(make_job()) is None
+    first = await service.render(make_job())
+    known = await house.worker(provider).known(make_job())
+    assert known is not None
+    assert (known.pictures, known.usd, len(provider.charged)) == (first.pictures, 0.04, 1)
+
+
 async def test_another_job_of_the_same_work_is_found_at_no_cost(house: House) -> None:
     provider = Provider()
     await house.worker(provider).render(make_job())
