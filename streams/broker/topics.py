@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,16 +13,19 @@ from aiokafka import errors
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from schemas.topics import TOPICS, Topic
 from streams.broker.errors import BrokerError
+from streams.broker.topic_states import TopicState, raise_for, states_of, wanted_config
 
-# A config entry of DescribeConfigs: name, value, read_only, source, sensitive, synonyms.
-SET_ON_TOPIC = 1
 # In a CreateTopics request: whatever default.replication.factor of the cluster says (KIP-464).
 CLUSTER_DEFAULT = -1
 # Brokers on a busy disk have taken more than 15 s to open five topics.
 VISIBLE_S = 60.0
 POLL_S = 0.05
+# A broker may show for that long what the controller has changed already.
+ASK_AGAIN_S = 1.0
+FORBIDDEN = frozenset(
+    error.errno for error in (errors.TopicAuthorizationFailedError, errors.ClusterAuthorizationFailedError)
+)
 
 Action = Literal["created", "changed", "unchanged", "conflict"]
 
@@ -34,26 +37,6 @@ class TopicChange:
     name: str
     action: Action
     details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """What a cluster has for one of our topics. `partitions` is 0 where it is missing.
-
-    `config` is what was set on the topic itself; `min_insync` holds wherever it was set.
-    """
-
-    name: str
-    topic: Topic
-    partitions: int = 0
-    replication: int = 0
-    min_insync: int = 0
-    config: Mapping[str, str] | None = None
-    differences: tuple[str, ...] = ()
-
-    @property
-    def exists(self) -> bool:
-        return self.partitions > 0
 
 
 async def apply_topics(
@@ -71,26 +54,13 @@ async def apply_topics(
     `min.insync.replicas`) for a new topic, and for one that is there what it has.
     Partitions are never lowered and replication is never altered: Kafka cannot, or only by moving data.
     A different replication is reported as a conflict. Settings of a topic that are not ours stay.
-    Raises `ValueError` naming the argument, `BrokerError` when the cluster refuses or cannot be reached.
+    A topic that vanishes meanwhile, because its deletion was still under way, is created.
+    Raises `ValueError` naming the argument, `BrokerError` when the cluster refuses, cannot be reached or
+    does not show within a minute what was asked for.
     """
     _check(prefix, partitions, replication, min_insync)
     async with _admin(bootstrap, client_options) as admin:
-        states = await _states(admin, prefix, min_insync)
-        missing = [state for state in states if not state.exists]
-        created = await _create(missing, admin, partitions, replication, min_insync)
-        if len(created) < len(missing):
-            # Somebody else is creating the rest at this moment.
-            states = await _until_visible(admin, prefix, min_insync, lambda state: state.exists)
-        changes = [
-            TopicChange(state.name, "created")
-            if state.name in created
-            else await _correct(admin, state, partitions, replication, min_insync)
-            for state in states
-        ]
-        await _until_visible(
-            admin, prefix, min_insync, lambda state: not state.differences and state.partitions >= partitions
-        )
-    return changes
+        return await _Applying(admin, _Wish(prefix, partitions, replication, min_insync)).to_the_end()
 
 
 async def describe_topics(
@@ -102,7 +72,7 @@ async def describe_topics(
 ) -> list[TopicState]:
     """What the cluster has beside what we ask for. `min_insync` None means that any value is right."""
     async with _admin(bootstrap, client_options) as admin:
-        return await _states(admin, prefix, min_insync)
+        return await states_of(admin, prefix, min_insync)
 
 
 def _check(prefix: str, partitions: int, replication: int | None, min_insync: int | None) -> None:
@@ -135,173 +105,134 @@ async def _admin(
         await admin.close()
 
 
-async def _states(admin: AIOKafkaAdminClient, prefix: str, min_insync: int | None) -> list[TopicState]:
-    # All topics, not ours by name: asking by name creates them on clusters that auto-create.
-    present = {entry["topic"]: entry for entry in await admin.describe_topics()}
-    names = {prefix + topic.name: topic for topic in TOPICS}
-    configs = await _configs(admin, names.keys() & present.keys())
-    return [
-        _state(name, topic, present[name]["partitions"], configs[name], min_insync)
-        if name in configs
-        else TopicState(name, topic)
-        for name, topic in names.items()
-    ]
-
-
-def _state(
-    name: str, topic: Topic, partitions: list[dict[str, Any]], config: _Config, min_insync: int | None
-) -> TopicState:
-    differences = tuple(
-        f"{key} {config.own.get(key, 'unset')} -> {value}"
-        for key, value in _wanted(topic, min_insync).items()
-        if config.own.get(key) != value
-    )
-    return TopicState(
-        name=name,
-        topic=topic,
-        partitions=len(partitions),
-        replication=min(len(partition["replicas"]) for partition in partitions),
-        min_insync=config.min_insync,
-        config=config.own,
-        differences=differences,
-    )
-
-
-def _wanted(topic: Topic, min_insync: int | None) -> dict[str, str]:
-    """The settings to make on the topic itself; without `min.insync.replicas` where it is not ours to say."""
-    wanted = topic.config(min_insync=min_insync or 1)
-    if min_insync is None:
-        del wanted["min.insync.replicas"]
-    return wanted
-
-
 @dataclass(frozen=True, slots=True)
-class _Config:
-    own: Mapping[str, str]
-    min_insync: int
+class _Wish:
+    prefix: str
+    partitions: int
+    replication: int | None
+    min_insync: int | None
+
+    def lacking(self, state: TopicState) -> tuple[str, ...]:
+        """What can be corrected at a topic that exists."""
+        fewer = (f"partitions {state.partitions} -> {self.partitions}",)
+        return state.differences + (fewer if state.partitions < self.partitions else ())
+
+    def change(self, state: TopicState) -> TopicChange:
+        """What correcting a topic that exists amounts to."""
+        details = self.lacking(state)
+        if self.replication is not None and state.replication != self.replication:
+            kept = (
+                f"replication stays {state.replication}, {self.replication} was asked for: "
+                "Kafka's own tools move it"
+            )
+            return TopicChange(state.name, "conflict", (*details, kept))
+        if details:
+            return TopicChange(state.name, "changed", details)
+        if state.partitions > self.partitions:
+            more = f"partitions stay {state.partitions}, {self.partitions} was asked for"
+            return TopicChange(state.name, "unchanged", (more,))
+        return TopicChange(state.name, "unchanged")
+
+    def settled(self, state: TopicState) -> bool:
+        return state.led and not self.lacking(state)
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, _Config]:
-    """The settings made on each topic itself, without what it inherits, and the one that counts anyway."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(names)]
-    if not resources:
-        return {}
-    found = {}
-    for answer in await admin.describe_configs(resources):
-        for code, message, _kind, name, entries in answer.resources:
-            if code == errors.UnknownTopicOrPartitionError.errno:
-                # Another broker answers than the one that listed it, and has not heard of it yet.
+class _Applying:
+    """Looks and asks in turn until the cluster shows what was wished for."""
+
+    def __init__(self, admin: AIOKafkaAdminClient, wish: _Wish) -> None:
+        self._admin = admin
+        self._wish = wish
+        self._done: dict[str, TopicChange] = {}
+        self._asked: dict[tuple[str, str], float] = {}
+
+    async def to_the_end(self) -> list[TopicChange]:
+        looks = 0
+        states: list[TopicState] = []
+        begun = _now()
+        try:
+            async with asyncio.timeout(VISIBLE_S):
+                while True:
+                    states = await states_of(self._admin, self._wish.prefix, self._wish.min_insync)
+                    looks += 1
+                    # One look is not enough: a broker may still show what the controller has deleted.
+                    if looks > 1 and all(map(self._wish.settled, states)):
+                        return [self._done.get(state.name) or self._wish.change(state) for state in states]
+                    await self._ask(states)
+                    if looks > 1:
+                        await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            asked = f"after {_now() - begun:.0f} s, asked {looks} times"
+            raise BrokerError(f"{asked}, {self._unsettled(states)}") from None
+
+    async def _ask(self, states: Iterable[TopicState]) -> None:
+        """Asks first for all topics, also those seen: only the controller's answer tells which are there."""
+        first = not self._asked
+        await self._create([state for state in states if first or not state.exists])
+        for state in states:
+            if state.exists and self._wish.lacking(state) and self._due("correct", state.name):
+                await self._correct(state)
+
+    def _due(self, what: str, name: str) -> bool:
+        """Whether to ask for it now; remembers that it was asked."""
+        now = _now()
+        if now - self._asked.get((what, name), -ASK_AGAIN_S) < ASK_AGAIN_S:
+            return False
+        self._asked[what, name] = now
+        return True
+
+    async def _create(self, states: Iterable[TopicState]) -> None:
+        wanted = {state.name: state for state in states if self._due("create", state.name)}
+        if not wanted:
+            return
+        answer = await self._admin.create_topics([self._new_topic(state) for state in wanted.values()])
+        for name, code, message in answer.topic_errors:
+            if code == errors.TopicAlreadyExistsError.errno:
                 continue
-            _raise_for(code, name, message)
-            values = {entry[0]: entry[1] for entry in entries}
-            own = {entry[0]: entry[1] for entry in entries if entry[3] == SET_ON_TOPIC}
-            found[name] = _Config(own, int(values["min.insync.replicas"]))
-    return found
+            if code in FORBIDDEN and wanted[name].exists:
+                # Who may not create topics may still have those that are there checked.
+                continue
+            raise_for(code, name, message)
+            self._done[name] = TopicChange(name, "created")
+            # What was seen of it belongs to the one that it replaces.
+            self._due("correct", name)
 
+    def _new_topic(self, state: TopicState) -> NewTopic:
+        wish = self._wish
+        config = wanted_config(state.topic, wish.min_insync)
+        topic = NewTopic(state.name, wish.partitions, wish.replication or 1, topic_configs=config)
+        if wish.replication is None:
+            # The constructor takes this value only for topics whose replicas are placed by hand.
+            topic.replication_factor = CLUSTER_DEFAULT
+        return topic
 
-async def _create(
-    missing: list[TopicState],
-    admin: AIOKafkaAdminClient,
-    partitions: int,
-    replication: int | None,
-    min_insync: int | None,
-) -> set[str]:
-    if not missing:
-        return set()
-    answer = await admin.create_topics(
-        [
-            _new_topic(state.name, partitions, replication, _wanted(state.topic, min_insync))
-            for state in missing
-        ]
-    )
-    created = set()
-    for name, code, message in answer.topic_errors:
-        if code == errors.TopicAlreadyExistsError.errno:
-            continue
-        _raise_for(code, name, message)
-        created.add(name)
-    return created
+    async def _correct(self, state: TopicState) -> None:
+        if state.partitions < self._wish.partitions:
+            # Refused where somebody else raised them first, or deleted it: the next look tells.
+            with suppress(errors.InvalidPartitionsError, errors.UnknownTopicOrPartitionError):
+                await self._admin.create_partitions({state.name: NewPartitions(self._wish.partitions)})
+        if state.differences:
+            # This request replaces all settings of a topic, so those that are not ours go along.
+            config = {**(state.config or {}), **wanted_config(state.topic, self._wish.min_insync)}
+            resource = ConfigResource(ConfigResourceType.TOPIC, state.name, configs=config)
+            for answer in await self._admin.alter_configs([resource]):
+                for code, message, _kind, name in answer.resources:
+                    if code != errors.UnknownTopicOrPartitionError.errno:
+                        raise_for(code, name, message)
+        self._done.setdefault(state.name, self._wish.change(state))
 
-
-def _new_topic(name: str, partitions: int, replication: int | None, config: dict[str, str]) -> NewTopic:
-    topic = NewTopic(name, partitions, replication or 1, topic_configs=config)
-    if replication is None:
-        # The constructor takes this value only for topics whose replicas are placed by hand.
-        topic.replication_factor = CLUSTER_DEFAULT
-    return topic
-
-
-async def _correct(
-    admin: AIOKafkaAdminClient,
-    state: TopicState,
-    partitions: int,
-    replication: int | None,
-    min_insync: int | None,
-) -> TopicChange:
-    details = list(state.differences)
-    if state.partitions < partitions:
-        # Refused where somebody else raised them first; the wait at the end tells whether they are there.
-        with suppress(errors.InvalidPartitionsError):
-            await admin.create_partitions({state.name: NewPartitions(partitions)})
-        details.append(f"partitions {state.partitions} -> {partitions}")
-    if state.differences:
-        # This request replaces all settings of a topic, so those that are not ours go along.
-        config = {**(state.config or {}), **_wanted(state.topic, min_insync)}
-        resource = ConfigResource(ConfigResourceType.TOPIC, state.name, configs=config)
-        for answer in await admin.alter_configs([resource]):
-            for code, message, _kind, name in answer.resources:
-                _raise_for(code, name, message)
-    if replication is not None and state.replication != replication:
-        kept = (
-            f"replication stays {state.replication}, {replication} was asked for: Kafka's own tools move it"
-        )
-        return TopicChange(state.name, "conflict", (*details, kept))
-    if details:
-        return TopicChange(state.name, "changed", tuple(details))
-    if state.partitions > partitions:
-        return TopicChange(
-            state.name, "unchanged", (f"partitions stay {state.partitions}, {partitions} was asked for",)
-        )
-    return TopicChange(state.name, "unchanged")
-
-
-async def _until_visible(
-    admin: AIOKafkaAdminClient, prefix: str, min_insync: int | None, settled: Callable[[TopicState], bool]
-) -> list[TopicState]:
-    """Waits until the cluster itself shows what was asked: it answers before all its brokers know."""
-    leaderless: list[str] = []
-    unsettled: list[str] = []
-    asked = 0
-    try:
-        async with asyncio.timeout(VISIBLE_S):
-            while True:
-                led = await _led(admin)
-                states = await _states(admin, prefix, min_insync)
-                asked += 1
-                leaderless = [state.name for state in states if state.name not in led]
-                unsettled = [state.name for state in states if not settled(state)]
-                if not leaderless and not unsettled:
-                    return states
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        raise BrokerError(
-            f"after {VISIBLE_S:.0f} s, asked {asked} times, the cluster shows "
-            f"{_listed('no leader', leaderless)}; "
-            f"{_listed('old settings', unsettled)}: "
+    def _unsettled(self, states: Iterable[TopicState]) -> str:
+        leaderless = [state.name for state in states if not state.led]
+        old = [state.name for state in states if not state.exists or self._wish.lacking(state)]
+        return (
+            f"the cluster shows {_listed('no leader', leaderless)}; {_listed('old settings', old)}: "
             "are enough brokers up for the replication, and are they answering?"
-        ) from None
+        )
 
 
 def _listed(what: str, names: list[str]) -> str:
     return f"{what} for {', '.join(names)}" if names else f"{what} nowhere"
 
 
-async def _led(admin: AIOKafkaAdminClient) -> set[str]:
-    """The topics whose partitions all have a leader."""
-    topics = await admin.describe_topics()
-    return {topic["topic"] for topic in topics if all(one["leader"] >= 0 for one in topic["partitions"])}
-
-
-def _raise_for(code: int, name: str, message: str | None) -> None:
-    if code:
-        raise BrokerError(f"topic {name}: {errors.for_code(code).__name__}: {message or 'no further word'}")
+def _now() -> float:
+    return asyncio.get_running_loop().time()

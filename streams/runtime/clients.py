@@ -177,6 +177,8 @@ class TransactionalProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka
                 ended.result()
 
     async def abandon(self) -> None:
+        # Else aiokafka complains of a producer left open, of one that never came to stop.
+        self._closed = True
         if self._sender.sender_task is not None:
             self._sender.sender_task.cancel()
         await self.client.close()

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
+import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -36,6 +38,9 @@ SAMPLE_S = 0.02
 STOP_S = 15.0
 QUIET_PROBE_S = 1.0
 QUIET_SHARE = 0.15
+# Of the process, not of a stand: a name just deleted is still shown for a moment, and its group lives on.
+RUN = secrets.token_hex(3)
+_NUMBERS = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +108,11 @@ class Stand:
         self._quiet_s = quiet_s
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._count = 0
 
     @contextlib.contextmanager
     def topics(self) -> Iterator[str]:
         """Fresh topics under a fresh prefix, which is what it gives; they are deleted afterwards."""
-        self._count += 1
-        prefix = f"b{os.getpid()}-{self._count}-"
+        prefix = f"b{RUN}-{next(_NUMBERS)}-"
         asyncio.run(apply_topics(self.bootstrap, prefix=prefix, partitions=PARTITIONS))
         try:
             yield prefix

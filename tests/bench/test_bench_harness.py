@@ -42,6 +42,14 @@ def test_every_event_is_counted_and_its_cost_is_measured(name: str, stand: Stand
     assert drain.rss_mb > 10
 
 
+def test_no_two_measurements_share_their_topics(kafka: str, tmp_path: Path) -> None:
+    prefixes = []
+    for number in range(2):
+        with Stand(kafka, tmp_path / str(number)).topics() as prefix:
+            prefixes.append(prefix)
+    assert len(set(prefixes)) == 2
+
+
 def test_a_contestant_that_dropped_events_is_refused(stand: Stand) -> None:
     rows = good_rows(20)
     lazy = Contestant("lazy", "defaults", (), {})

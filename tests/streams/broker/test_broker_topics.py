@@ -12,7 +12,6 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
 from schemas.topics import DEAD_LETTERS, PROMPTS, TOPICS, Topic
-from streams.broker import topics as topics_module
 from streams.broker.errors import BrokerError
 from streams.broker.topics import apply_topics, describe_topics
 
@@ -175,18 +174,6 @@ async def _first(bootstrap: str, topic: str, isolation: str) -> bytes | None:
         return value
     finally:
         await consumer.stop()
-
-
-async def test_topics_that_never_open_are_named_with_what_they_lack(
-    topics: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def nobody_leads(_admin: AIOKafkaAdminClient) -> set[str]:
-        return set()
-
-    monkeypatch.setattr(topics_module, "_led", nobody_leads)
-    monkeypatch.setattr(topics_module, "VISIBLE_S", 0.5)
-    with pytest.raises(BrokerError, match=rf"no leader for {topics.prefix}prompts, .*; old settings nowhere"):
-        await apply_topics(topics.bootstrap, prefix=topics.prefix, partitions=2)
 
 
 def test_no_topic_lets_retention_take_what_only_bears_an_old_timestamp() -> None:

@@ -38,6 +38,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
 def prefix(cluster: LocalCluster, topic_prefix: str) -> Iterator[str]:
     """Topics of the test's own, with one partition each; afterwards the cluster is whole again."""
     asyncio.run(apply_topics(cluster.bootstrap, prefix=topic_prefix, partitions=1))
+    # It asks any node; the tests look at each, and the slowest may not have heard yet.
+    deadline = time.monotonic() + MOVED_S
+    while not all(_partitions(node, topic_prefix) for node in cluster.nodes):
+        assert time.monotonic() < deadline, "some node does not show the new topics"
     yield topic_prefix
     for node in cluster.nodes:
         node.resume()
