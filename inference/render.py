@@ -30,7 +30,6 @@ from inference.engines.ledger import (
     LedgerUnavailable,
     OverBudget,
     Row,
-    dollars,
     micros,
     spelled,
     told,
@@ -170,7 +169,7 @@ class RenderService:
         except NoPicture as none:
             if isinstance(none.error, Transient):
                 raise none.error from none
-            return self._without(work, none.error, started, usd=none.usd)
+            return self._without(work, none.error, started, none.row)
         except (Refused, Unsupported, Broken, Uncertain, AssetMissing, AssetCorrupt) as error:
             return self._without(work, error, started)
 
@@ -233,7 +232,7 @@ class RenderService:
             return await self._known(work, row)
         if isinstance(found, Busy):
             raise Transient(f"call {found.row.name}: {found.row.worker} has it under way", after_s=BUSY_S)
-        return ended(work, "failed", waiting_in_words(found.row))
+        return ended(work, "failed", waiting_in_words(found.row), found.row)
 
     async def _known(self, work: Work, row: Row) -> Render:
         """What the same job came to before, with what it cost."""
@@ -245,9 +244,9 @@ class RenderService:
                 f"call {row.name} was drawn for {spelled(row.committed)}, and its picture {row.asset_uri} is "
                 "gone from the store; it is not paid for again: send the prompt under a new id"
             )
-            return ended(work, "failed", gone, usd=dollars(row.committed))
+            return ended(work, "failed", gone, row)
         outcome: Outcome = "refused" if row.state == "refused" else "failed"
-        return ended(work, outcome, f"{row.reason} (asked before)", usd=dollars(row.committed))
+        return ended(work, outcome, f"{row.reason} (asked before)", row)
 
     async def _keep(self, work: Work, drawn: Drawn) -> Render:
         picture, row = drawn.picture, drawn.row
@@ -276,10 +275,10 @@ class RenderService:
         )
         return signed(done, work, picture)
 
-    def _without(self, work: Work, error: Exception, started: float, *, usd: float = 0.0) -> Render:
+    def _without(self, work: Work, error: Exception, started: float, row: Row | None = None) -> Render:
         # What may have been drawn and charged is not asked for again: that would be a second charge.
         outcome: Outcome = "refused" if isinstance(error, Refused) else "failed"
-        render = ended(work, outcome, str(error), usd=usd)
+        render = ended(work, outcome, str(error), row)
         return replace(render, seconds=max(0.0, self._clock() - started))
 
 

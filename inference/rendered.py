@@ -11,15 +11,16 @@ from inference.manifest import Manifest
 from schemas.events import Outcome, Render
 
 
-def ended(work: Work, outcome: Outcome, reason: str, *, usd: float = 0.0) -> Render:
-    """No picture, and why; `usd` was charged all the same."""
+def ended(work: Work, outcome: Outcome, reason: str, row: Row | None = None) -> Render:
+    """No picture, and why; `row` is the call for it, where one was made."""
     return Render(
         job=work.job,
         outcome=outcome,
         resolved_engine=work.resolved.entry.name,
         model=work.resolved.model,
         render_id=work.id,
-        usd=usd,
+        usd=0.0 if row is None else dollars(row.settled or 0),
+        usd_unknown=0.0 if row is None or row.settled is not None else dollars(row.call.reserve),
         emulated=work.resolved.emulated,
         reason=joined(work.resolved.reason, reason),
     )
@@ -44,7 +45,8 @@ def of_manifest(work: Work, manifest: Manifest, why: str, *, cached: bool) -> Re
 def paid_before(work: Work, manifest: Manifest, row: Row) -> Render:
     """The job's own picture: its price is this render's, which nobody may have seen."""
     found = of_manifest(work, manifest, "drawn and paid for before", cached=False)
-    return replace(found, usd=dollars(row.committed), seconds=manifest.seconds)
+    usd = manifest.usd if row.settled is None else dollars(row.settled)
+    return replace(found, usd=usd, seconds=manifest.seconds)
 
 
 def signed(render: Render, work: Work, picture: Picture) -> Render:

@@ -26,7 +26,6 @@ from inference.engines.ledger import (
     LedgerUnavailable,
     NotOpen,
     Row,
-    dollars,
     micros,
     spelled,
 )
@@ -58,12 +57,12 @@ class Drawn:
 
 
 class NoPicture(Exception):
-    """A call ended without a picture: `error` says how, `usd` what is known to have been charged for it."""
+    """A call ended without a picture: `error` says how; `row` is the call, where it left."""
 
-    def __init__(self, error: EngineError, usd: float) -> None:
+    def __init__(self, error: EngineError, row: Row | None) -> None:
         super().__init__(str(error))
         self.error = error
-        self.usd = usd
+        self.row = row
 
 
 class Spending:
@@ -180,8 +179,8 @@ class Spending:
         answer = _answer_of(manifest, provider_id)
         await self._settle(row, answer)
 
-    async def picture_lost(self, row: Row, error: EngineError) -> float:
-        """What came for `row` is paid for and no picture; the dollars."""
+    async def picture_lost(self, row: Row, error: EngineError) -> Row:
+        """What came for `row` is paid for and no picture."""
         return await self._without(row, error)
 
     async def settle_by(self, row: Row, manifest: Manifest) -> Row:
@@ -227,19 +226,18 @@ class Spending:
                 _log.exception("tending the ledger; tried again in %.0f s", every_s)
             await asyncio.sleep(every_s)
 
-    async def _ended(self, leave: Leave, error: EngineError) -> float:
+    async def _ended(self, leave: Leave, error: EngineError) -> Row | None:
         if leave.left:
             return await self._without(leave.row, error)
         try:
             await self._ledger.release(leave.row, str(error))
         except LedgerError as fault:
             _log.warning("call %s was not sent, and is not released yet: %s", leave.row.name, fault)
-        return 0.0
+        return None
 
-    async def _without(self, row: Row, error: EngineError) -> float:
+    async def _without(self, row: Row, error: EngineError) -> Row:
         charged = row.call.reserve if error.usd is None else micros(error.usd)
-        settled = await self._settle(row, Answer.of(error, charged=charged, provider_id=error.request_id))
-        return dollars(settled.settled or 0)
+        return await self._settle(row, Answer.of(error, charged=charged, provider_id=error.request_id))
 
     async def _settle(self, row: Row, answer: Answer) -> Row:
         """What cannot be written now is written later, by this process or by whoever finds the picture."""

@@ -187,6 +187,7 @@ class Attempt:
     pictures: Pictures | None = None
     legibility: Legibility | None = None
     usd: Dollars = 0.0
+    usd_unknown: Annotated[Dollars, Meta(description="may have been charged besides; nobody knows")] = 0.0
     seconds: Annotated[float, Meta(ge=0)] = 0.0
     emulated: bool = False
     cached: bool = False
@@ -224,6 +225,7 @@ class Render:
     render_id: str = ""
     pictures: Pictures | None = None
     usd: Dollars = 0.0
+    usd_unknown: Annotated[Dollars, Meta(description="may have been charged besides; nobody knows")] = 0.0
     seconds: Annotated[float, Meta(ge=0)] = 0.0
     emulated: bool = False
     cached: bool = False
@@ -255,6 +257,7 @@ class Result:
     reason: str = ""
     attempts: tuple[Attempt, ...] = ()
     usd: Annotated[Dollars, Meta(description="all attempts together")] = 0.0
+    usd_unknown: Annotated[Dollars, Meta(description="may have been charged besides; nobody knows")] = 0.0
     seconds: Annotated[float, Meta(ge=0, description="rendering, all attempts together")] = 0.0
     campaign: str = ""
 

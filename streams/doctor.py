@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import importlib.util
 import os
@@ -10,10 +11,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from streams.drawing import today
 from streams.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from inference.engines.expiry import Ending
+    from inference.engines.registry import Engines
 
 State = Literal["ok", "absent", "broken"]
 OLDEST_PYTHON = (3, 11)
@@ -46,6 +52,7 @@ def examine(settings: Settings, env: Mapping[str, str]) -> list[Check]:
         check_fonts,
         lambda: check_readers(settings),
         lambda: check_engines(settings, env),
+        lambda: check_ends(_engines(settings, env), today()),
     )
     checks: list[Check] = []
     for examination in examinations:
@@ -212,6 +219,9 @@ def check_engines(settings: Settings, env: Mapping[str, str]) -> Iterator[Check]
         else:
             fix = f"export {variable}=..., or let the emulator stand in"
             yield Check("keys", "absent", f"{variable}: {', '.join(names)}", fix)
+    if not settings.hosted:
+        fix = f"set {PREFIX}HOSTED to true, and a budget"
+        yield Check("keys", "absent", "no hosted engine is called here, whatever keys are set", fix)
     if settings.emulator_url:
         yield Check("emulator", "ok", settings.emulator_url)
     else:
@@ -220,6 +230,42 @@ def check_engines(settings: Settings, env: Mapping[str, str]) -> Iterator[Check]
         if missing:
             fix = f"pip install {' '.join(missing)}"
         yield Check("emulator", "absent", "none is named; the demo starts its own", fix)
+
+
+def check_ends(engines: Engines, today: dt.date) -> Iterator[Check]:
+    """One line an engine that routes lead to and whose end is near or past."""
+    from inference.engines.expiry import endings
+    from streams.expiry import routed_engines
+
+    for ending in endings(engines.registry, today=today, asked=routed_engines()):
+        if ending.level == "ended":
+            yield _ended(ending, engines)
+        elif ending.level != "far":
+            fix = "" if ending.followers else "give it a successor in the registry, or ask another engine"
+            # A note is for whoever plans ahead, the last month for whoever runs the line.
+            state: State = "ok" if ending.level == "note" and ending.followers else "absent"
+            yield Check("ends", state, f"{ending.level}: {ending}", fix)
+
+
+def _ended(ending: Ending, engines: Engines) -> Check:
+    from inference.engines.registry import EngineUnavailable
+
+    if ending.successor is None:
+        return Check("ends", "broken", str(ending), "give it a successor in the registry")
+    try:
+        resolved = engines.resolve(ending.successor)
+    except EngineUnavailable as error:
+        return Check("ends", "absent", f"{ending}, and cannot be called here", str(error))
+    return Check("ends", "ok", f"{ending}{'; the emulator stands in' if resolved.emulated else ''}")
+
+
+def _engines(settings: Settings, env: Mapping[str, str]) -> Engines:
+    from inference.engines.registry import load_registry
+    from streams.drawing import engines_of
+    from streams.models import local_models
+
+    registry = load_registry()
+    return engines_of(settings, registry, local_models(settings, registry), env)
 
 
 def _folder(settings: Settings) -> Path:

@@ -13,8 +13,9 @@ from streams.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from inference.assets import AssetStore
+    from inference.engines.breaker import Breaker
     from inference.engines.registry import Engines, Local, Registry
-    from inference.spending import Spending
+    from inference.spending import Observer, Spending
 
 
 def today() -> dt.date:
@@ -23,7 +24,12 @@ def today() -> dt.date:
 
 
 def engines_of(
-    settings: Settings, registry: Registry, local: Local, environ: Mapping[str, str] = os.environ
+    settings: Settings,
+    registry: Registry,
+    local: Local,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    breaker: Breaker | None = None,
 ) -> Engines:
     """The engines that can be called here: our own, the hosted ones whose keys are set, the emulator."""
     from inference.engines.adapters import HostedEngines
@@ -39,13 +45,15 @@ def engines_of(
         usd_per_gpu_hour=settings.usd_per_gpu_hour,
         environ=environ,
         local=local,
-        hosted=HostedEngines(registry),
+        hosted=HostedEngines(registry, breaker=breaker),
         calls_hosted=settings.hosted,
     )
 
 
 @contextlib.asynccontextmanager
-async def spending_of(settings: Settings, store: AssetStore) -> AsyncIterator[Spending]:
+async def spending_of(
+    settings: Settings, store: AssetStore, *, observer: Observer | None = None
+) -> AsyncIterator[Spending]:
     """The ledger of the settings, tended as long as it is open.
 
     Raises:
@@ -56,7 +64,9 @@ async def spending_of(settings: Settings, store: AssetStore) -> AsyncIterator[Sp
 
     budgets = [parse_budget(text) for text in settings.budgets]
     try:
-        spending = await asyncio.to_thread(Spending.open, settings.ledger_address, budgets=budgets)
+        spending = await asyncio.to_thread(
+            Spending.open, settings.ledger_address, budgets=budgets, observer=observer
+        )
     except LedgerError as error:
         raise SettingsError(f"{error} (ledger, GLYPHSTREAM_LEDGER)") from error
     tending = asyncio.create_task(spending.keep_tending(store))

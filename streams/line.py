@@ -12,12 +12,16 @@ from typing import Any, Final
 from aiokafka.errors import KafkaConnectionError
 
 from inference.assets import AssetStore
+from inference.engines.adapters import ADAPTERS
+from inference.engines.breaker import Breaker
 from inference.engines.local_sd3 import LocalModels
 from inference.engines.registry import Registry, load_registry
 from inference.legibility.service import OcrService
 from inference.render import RenderService
 from schemas.events import Asset
 from streams.drawing import engines_of, spending_of, today
+from streams.expiry import ends_watched
+from streams.metrics import Metrics, metrics_of
 from streams.models import check_models, local_models
 from streams.routing.policy import policy_named
 from streams.runtime.clients import KafkaClients
@@ -59,8 +63,9 @@ async def run_line(
         SettingsError: a local model that was named cannot be used.
     """
     async with contextlib.AsyncExitStack() as stack:
+        metrics = stack.enter_context(metrics_of(settings))
         models = await _models(settings, stages, stack)
-        service = await _service(settings, models, stack) if DRAWING & set(stages) else None
+        service = await _service(settings, models, metrics, stack) if DRAWING & set(stages) else None
         built = [await _build(name, settings, service, stack) for name in stages]
         if "preview" in stages and models.missing(WARMED) is None:
             # Last, so that it is called off before the engines end the process under it.
@@ -152,13 +157,16 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 
 async def _service(
-    settings: Settings, models: LocalModels, stack: contextlib.AsyncExitStack
+    settings: Settings, models: LocalModels, metrics: Metrics, stack: contextlib.AsyncExitStack
 ) -> RenderService:
     """One for all stages that draw: what is in flight under one key is counted together."""
-    engines = engines_of(settings, load_registry(), models)
+    registry, breaker = load_registry(), Breaker(SystemClock().monotonic)
+    engines = engines_of(settings, registry, models, breaker=breaker)
     stack.push_async_callback(engines.aclose)
+    await stack.enter_async_context(ends_watched(registry, metrics))
+    metrics.watch_breaker([entry.name for entry in registry if entry.adapter in ADAPTERS], breaker.shut)
     store = AssetStore.open(settings.assets)
-    spending = await stack.enter_async_context(spending_of(settings, store))
+    spending = await stack.enter_async_context(spending_of(settings, store, observer=metrics))
     return RenderService(
         engines, store, SystemClock().monotonic, no_cache=settings.no_cache, spending=spending
     )

@@ -93,6 +93,16 @@ class Breaker:
         state.probe_since = now
         return None
 
+    def shut(self) -> dict[str, Kind]:
+        """The engines that are not asked now, by the kind of what they answered. Changes nothing."""
+        now = self._clock()
+        return {
+            engine: state.kind
+            for engine, state in tuple(self._states.items())
+            if state.kind is not None
+            and (state.until is None or now < state.until or state.probe_since is not None)
+        }
+
     def succeeded(self, engine: str) -> None:
         """It drew, or refused, or said what was wrong with the request: it lives.
 

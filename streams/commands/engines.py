@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,20 @@ from streams.commands.terminal import cells, console, dollars, echo_json, table
 from streams.commands.verb import App, pass_app, verb
 
 if TYPE_CHECKING:
-    from inference.engines.registry import Engines, Entry
+    from rich.table import Table
 
-SOON_DAYS = 30
+    from inference.engines.expiry import Ending, Level
+    from inference.engines.registry import Engines, Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One logical engine. `price_usd` is for one picture of 1024x1024, None where our machine's time is
-    paid. `key` is the variable's name and whether it is set; `days_left` is None without an announced end;
+    """One logical engine.
+
+    `price_usd` is for one picture of 1024x1024, None where our machine's time is paid; an answer that counts
+    its tokens costs `usd_per_million_tokens` instead. Model, price and key are those of `resolves_to`. `key`
+    is the name of its variable. The last four are None without an announced end: `level` as in
+    `inference.engines.expiry`, `followed_by` who draws then, `adds_usd` what a picture costs more by that.
     `aliases` are other names that `generate --model` takes.
     """
 
@@ -35,11 +40,15 @@ class Row:
     callable: bool
     why: str
     price_usd: float | None
+    usd_per_million_tokens: Mapping[str, float] | None
     priced_on: dt.date
     per: str
-    days_left: int | None
     key: str | None
     key_set: bool
+    days_left: int | None
+    level: Level | None
+    followed_by: str | None
+    adds_usd: float | None
 
 
 @verb("engines", examples=("glyphstream engines", "glyphstream engines --json"))
@@ -48,37 +57,38 @@ class Row:
 def command(app: App, as_json: bool) -> None:
     """List the engines: role, price, key, what stands in.
 
-    A logical name resolves to its living successor; where that has no key here, the emulator at
-    GLYPHSTREAM_EMULATOR_URL stands in (`glyphstream run --emulate` and `demo` start one).
+    A logical name resolves to its living successor, which is called where its key is set. Where that has no
+    key here, the emulator at GLYPHSTREAM_EMULATOR_URL stands in (`glyphstream run --emulate` and `demo` start
+    one). What ends is said 60, 30 and 7 days ahead, with who follows and what a picture costs then.
     """
-    from inference.engines.registry import Engines, load_registry
+    from inference.engines.expiry import endings
+    from inference.engines.registry import load_registry
+    from streams.drawing import engines_of, today
     from streams.models import local_models
 
-    settings = app.settings()
-    today = dt.datetime.now(dt.UTC).date()
+    settings, day = app.settings(), today()
     registry = load_registry()
-    engines = Engines(
-        registry,
-        today=lambda: today,
-        emulator_url=settings.emulator_url or None,
-        render_url=settings.render_url or None,
-        environ=app.env,
-        local=local_models(settings, registry),
-    )
-    listed = rows(engines, today, app.env)
+    listed = rows(engines_of(settings, registry, local_models(settings, registry), app.env), day, app.env)
     if as_json:
         for row in listed:
             echo_json(asdict(row))
         return
-    _show(listed)
+    _show(listed, endings(registry, today=day))
 
 
 def rows(engines: Engines, today: dt.date, env: Mapping[str, str]) -> list[Row]:
     """In the order of the registry."""
-    return [_row(engines, entry, today, env) for entry in engines.registry]
+    from inference.engines.expiry import endings
+
+    ends = {ending.engine: ending for ending in endings(engines.registry, today=today)}
+    return [_row(engines, entry, ends.get(entry.name), today, env) for entry in engines.registry]
 
 
-def _row(engines: Engines, entry: Entry, today: dt.date, env: Mapping[str, str]) -> Row:
+def _row(
+    engines: Engines, entry: Entry, ending: Ending | None, today: dt.date, env: Mapping[str, str]
+) -> Row:
+    import msgspec
+
     from inference.engines.registry import EngineGone, EngineUnavailable
 
     living, emulated, callable_, model = entry, False, True, ""
@@ -88,7 +98,7 @@ def _row(engines: Engines, entry: Entry, today: dt.date, env: Mapping[str, str])
         emulated, model, why = resolved.emulated, resolved.model, resolved.reason
     except (EngineGone, EngineUnavailable) as error:
         callable_, why = False, str(error)
-    by_time = living.price.per != "image"
+    tokens = living.price.per_million_tokens
     return Row(
         name=entry.name,
         aliases=entry.aliases,
@@ -99,16 +109,42 @@ def _row(engines: Engines, entry: Entry, today: dt.date, env: Mapping[str, str])
         emulated=emulated,
         callable=callable_,
         why=why,
-        price_usd=None if by_time else living.price.list_usd(1024, 1024),
+        price_usd=living.price.list_usd(1024, 1024) if living.price.per == "image" else None,
+        usd_per_million_tokens=None if tokens is None else msgspec.to_builtins(tokens),
         priced_on=living.price.priced_on,
         per=living.price.per,
-        days_left=entry.days_left(today),
         key=living.key_env,
         key_set=bool(living.key_env and env.get(living.key_env)),
+        days_left=ending.days_left if ending else None,
+        level=ending.level if ending else None,
+        followed_by=ending.successor if ending else None,
+        adds_usd=ending.adds_usd if ending else None,
     )
 
 
-def _show(listed: list[Row]) -> None:
+def _show(listed: Sequence[Row], ends: Iterable[Ending]) -> None:
+    output = console()
+    output.print(_engines(listed))
+    output.print("PRICE: list price of one 1024x1024 picture, or our own machine's time.")
+    output.print(f"KEY: {'; '.join(_keys(listed))}.", markup=False)
+    for row in listed:
+        if row.adapter == "sd3_local" and row.callable and not row.emulated:
+            why = f"; {row.why}" if row.why else ""
+            output.print(f"{row.name} draws with {row.model}{why}.", markup=False)
+    output.print(_token_prices(listed))
+    for ending in ends:
+        if ending.level != "far":
+            level = "" if ending.level == "ended" else f"{ending.level}: "
+            output.print(f"{level}{ending}.", markup=False)
+    away = sum(not row.callable for row in listed)
+    if away:
+        output.print(
+            f"{away} cannot be called here (--json tells why each); "
+            "`glyphstream run --emulate` starts the emulator that stands in, `glyphstream demo` too."
+        )
+
+
+def _engines(listed: Sequence[Row]) -> Table:
     shown = table(
         "", "ENGINE", "ROLES", "RESOLVES TO", "ADAPTER", "PRICE", "AS OF", "DAYS LEFT", "KEY", "HERE",
         right=("PRICE", "DAYS LEFT"),
@@ -122,31 +158,38 @@ def _show(listed: list[Row]) -> None:
                 row.adapter,
                 row.per.replace("_", "-") if row.price_usd is None else dollars(row.price_usd),
                 row.priced_on,
-                _days(row.days_left),
-                "-" if row.key is None else f"{row.key}{' *' if row.key_set else ''}",
+                _days(row),
+                "-" if row.key is None else "set" if row.key_set else "not set",
                 "emulated" if row.emulated else "ready" if row.callable else "not callable",
             )
         )
     for column in shown.columns[:1] + shown.columns[2:4]:
         column.no_wrap = True
-    output = console()
-    output.print(shown)
-    output.print("PRICE: list price of one 1024x1024 picture, or our own machine's time. KEY: * is set.")
+    return shown
+
+
+def _keys(listed: Sequence[Row]) -> list[str]:
+    """The variables, and whose key each holds."""
+    users: dict[str, list[str]] = {}
     for row in listed:
-        if row.adapter == "sd3_local" and row.callable and not row.emulated:
-            why = f"; {row.why}" if row.why else ""
-            output.print(f"{row.name} draws with {row.model}{why}.", markup=False)
-    away = sum(not row.callable for row in listed)
-    if away:
-        output.print(
-            f"{away} cannot be called here (--json tells why each); "
-            "`glyphstream run --emulate` starts the emulator that stands in, `glyphstream demo` too."
-        )
+        if row.key is not None and row.resolves_to not in users.setdefault(row.key, []):
+            users[row.key].append(row.resolves_to)
+    return [f"{variable} for {', '.join(names)}" for variable, names in users.items()]
 
 
-def _days(left: int | None) -> str:
-    if left is None:
+def _token_prices(listed: Sequence[Row]) -> Table:
+    prices = {row.resolves_to: row.usd_per_million_tokens for row in listed if row.usd_per_million_tokens}
+    kinds = list(dict.fromkeys(kind for price in prices.values() for kind in price))
+    headings = tuple(kind.replace("_", " ").upper() for kind in kinds)
+    shown = table("Where answers count tokens, by the million", "ENGINE", *headings, right=headings)
+    for engine, price in prices.items():
+        shown.add_row(*cells(engine, *(dollars(price.get(kind, 0.0)) for kind in kinds)))
+    return shown
+
+
+def _days(row: Row) -> str:
+    if row.days_left is None:
         return "-"
-    if left < 0:
-        return f"ended {-left} ago"
-    return f"{left}, soon" if left <= SOON_DAYS else str(left)
+    if row.days_left < 0:
+        return f"ended {-row.days_left} ago"
+    return str(row.days_left) if row.level == "far" else f"{row.days_left}, {row.level}"

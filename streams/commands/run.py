@@ -101,6 +101,8 @@ async def _run(settings: Settings, stages: Sequence[str]) -> None:
     stand_in = settings.emulator_url or "none"
     _tell(f"starting {', '.join(stages)} at {settings.bootstrap}, policy {settings.policy}")
     _tell(f"assets {settings.assets}, emulator {stand_in}")
+    if settings.metrics_port:
+        _tell(f"metrics at http://127.0.0.1:{settings.metrics_port}/metrics")
     await run_line(settings, stages, stop=stop, ready=_ready)
     _tell("drained")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from inference.engines.adapters import HostedEngines
+from inference.engines.entries import Entry, Price, Registry, load_registry
+from inference.engines.registry import Engines
 from streams.cli import main
 from streams.doctor import (
     Check,
@@ -15,6 +19,7 @@ from streams.doctor import (
     check_broker,
     check_disk,
     check_drawing,
+    check_ends,
     check_engines,
     check_fonts,
     check_gpu,
@@ -22,6 +27,7 @@ from streams.doctor import (
 )
 from streams.settings import Settings
 
+TODAY = dt.date(2026, 11, 24)
 NOWHERE = Settings(bootstrap="127.0.0.1:1")
 
 
@@ -80,12 +86,76 @@ def test_a_key_is_named_but_never_shown() -> None:
     assert "dalle3_hd" in missing.detail
 
 
+def test_keys_that_are_set_and_not_used_are_said_to_be() -> None:
+    checks = list(check_engines(Settings(hosted=False), {"GEMINI_API_KEY": "hunter2"}))
+    assert any(check.detail.startswith("no hosted engine is called here") for check in checks)
+
+
+def entry(name: str, left: int | None = None, successor: str | None = None, usd: float = 0.04) -> Entry:
+    return Entry(
+        name=name,
+        adapter="gemini",
+        model="gemini-3.1-flash-image",
+        title=name,
+        roles=("final",),
+        price=Price(priced_on=TODAY, usd=usd),
+        key_env="GEMINI_API_KEY",
+        not_after=None if left is None else TODAY + dt.timedelta(days=left),
+        successor=successor,
+    )
+
+
+def ends(*changed: Entry, emulator_url: str | None = None, **env: str) -> dict[str, Check]:
+    """What is said of `changed` engines of the registry, by the level or the engine that it begins with."""
+    entries = {one.name: one for one in load_registry() if one.not_after is None}
+    entries |= {name: entry(name) for name in ("imagen4_remote", "imagen4_ultra", "dalle3_hd")}
+    registry = Registry(entries | {one.name: one for one in changed})
+    engines = Engines(
+        registry, today=lambda: TODAY, emulator_url=emulator_url, environ=env, hosted=HostedEngines(registry)
+    )
+    return {check.detail.split()[0].rstrip(":"): check for check in check_ends(engines, TODAY)}
+
+
+@pytest.mark.parametrize(
+    ("left", "level", "state"),
+    [(60, "note", "ok"), (30, "warning", "absent"), (7, "urgent", "absent"), (0, "urgent", "absent")],
+)
+def test_an_end_that_nears_is_told_60_30_and_7_days_ahead(left: int, level: str, state: str) -> None:
+    found = ends(entry("imagen4_remote", left, "gemini-3.1-flash-image"))
+    assert list(found) == [level]
+    assert found[level].state == state
+    assert "gemini-3.1-flash-image follows it, $0.0272 a picture dearer" in found[level].detail
+
+
+def test_an_end_that_is_far_away_and_engines_that_no_route_leads_to_are_not_told() -> None:
+    assert ends(entry("imagen4_remote", 61, "layout"), entry("unasked", -1)) == {}
+
+
+def test_an_end_without_successor_is_worth_knowing_and_then_keeps_the_line_from_working() -> None:
+    assert ends(entry("dalle3_hd", 60))["note"].state == "absent"
+    gone = ends(entry("dalle3_hd", -1))["dalle3_hd"]
+    assert (gone.state, gone.fix) == ("broken", "give it a successor in the registry")
+
+
+def test_an_ended_engine_is_no_fault_where_its_successor_can_be_called() -> None:
+    ended = entry("imagen4_remote", -100, "gemini-3.1-flash-image")
+    called = ends(ended, GEMINI_API_KEY="hunter2")["imagen4_remote"]
+    assert (called.state, called.fix) == ("ok", "")
+    assert "ended on 2026-08-16, 100 days ago; gemini-3.1-flash-image follows it" in called.detail
+    played = ends(ended, emulator_url="http://127.0.0.1:1")["imagen4_remote"]
+    assert played.state == "ok"
+    assert played.detail.endswith("the emulator stands in")
+    missing = ends(ended)["imagen4_remote"]
+    assert missing.state == "absent"
+    assert "set GEMINI_API_KEY" in missing.fix
+
+
 def test_doctor_answers_for_this_machine_and_leaves_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["doctor", "--json", "--bootstrap", "127.0.0.1:1"])
     checks = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert left.value.code == 0
-    assert {"python", "broker", "assets", "disk", "gpu", "fonts", "readers", "keys"} <= {
+    assert {"python", "broker", "assets", "disk", "gpu", "fonts", "readers", "keys", "ends"} <= {
         c["name"] for c in checks
     }
 

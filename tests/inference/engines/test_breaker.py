@@ -213,3 +213,16 @@ def test_whatever_happens_an_engine_that_recovers_is_asked_again() -> None:
         assert breaker.ask("e") is None, f"seed {seed}"
         breaker.succeeded("e")
         assert breaker.ask("e") is None, f"seed {seed}"
+
+
+def test_who_is_not_asked_is_told_without_probing(breaker: Breaker, clock: Clock) -> None:
+    breaker.failed("lasting", Unsupported("HTTP 401: wrong key", kind="auth"))
+    breaker.failed("fine", Refused("no"))
+    tripped(breaker)
+    assert breaker.shut() == {"lasting": "auth", "e": "transient"}
+    clock.now += POLICY.open_s
+    assert breaker.shut() == {"lasting": "auth"}
+    assert breaker.ask("e") is None
+    assert breaker.shut() == {"lasting": "auth", "e": "transient"}
+    breaker.succeeded("e")
+    assert breaker.shut() == {"lasting": "auth"}
