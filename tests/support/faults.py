@@ -66,7 +66,12 @@ class HookedProducer(TransactionalProducer):
         super().__init__(transactional_id=transactional_id, **options)
         self.transactional_id = transactional_id
         self.stopped = False
+        self.begun = False
         self._hook = hook
+
+    async def begin_transaction(self) -> None:
+        await super().begin_transaction()
+        self.begun = True
 
     async def send_offsets_to_transaction(
         self, offsets: Mapping[TopicPartition, OffsetAndMetadata], group_id: str

@@ -136,6 +136,7 @@ async def test_after_a_lost_answer_the_same_producer_sends_nothing_more_of_a_tra
         await results(topics, 60)
     assert_each_once_in_order(all_results(topics), 60)
     assert (len(lost_by), after) == (1, [])
-    producers = made[0].made
-    assert len(producers) == 3, "one for each partition, and one in place of the one that lost an answer"
-    assert all(producer.stopped for producer in producers)
+    # A broker that has just started lets no producer start for a while: those did nothing.
+    used = [producer for producer in made[0].made if producer.begun]
+    assert len(used) == 3, "one for each partition, and one in place of the one that lost an answer"
+    assert all(producer.stopped for producer in made[0].made)
