@@ -45,6 +45,7 @@ def examine(settings: Settings, env: Mapping[str, str]) -> list[Check]:
         check_python,
         lambda: check_broker(settings),
         lambda: check_assets(settings),
+        lambda: check_ledger(settings),
         lambda: check_disk(settings),
         check_gpu,
         lambda: check_local(settings),
@@ -108,6 +109,29 @@ def check_assets(settings: Settings) -> Check:
     if not os.access(existing, os.W_OK):
         return Check("assets", "broken", f"{existing} cannot be written", "choose another with --assets")
     return Check("assets", "ok", f"{folder}{'' if folder.exists() else ' (will be made)'}")
+
+
+def check_ledger(settings: Settings) -> Check:
+    """Whether it opens, and what in it waits for a person."""
+    from inference.engines.ledger import Ledger, LedgerError, LedgerMissing
+    from inference.engines.ledger.reporting import unpriced, waiting
+
+    try:
+        ledger = Ledger.open(settings.ledger_address, create=False)
+    except LedgerMissing:
+        return Check("ledger", "ok", "none yet: nothing was spent")
+    except LedgerError as error:
+        return Check("ledger", "broken", str(error), "set GLYPHSTREAM_LEDGER to one that opens")
+    try:
+        held, open_price = len(waiting(ledger.database)), len(unpriced(ledger.database))
+    except LedgerError as error:
+        return Check("ledger", "broken", str(error), "set GLYPHSTREAM_LEDGER to one that answers")
+    finally:
+        ledger.close()
+    if held or open_price:
+        detail = f"{ledger.database.name}: calls of unknown outcome: {held}, without a price: {open_price}"
+        return Check("ledger", "absent", detail, "glyphstream spend lists them, spend settle ends them")
+    return Check("ledger", "ok", ledger.database.name)
 
 
 def check_disk(settings: Settings) -> Check:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from inference.engines.adapters import HostedEngines
+from inference.engines.base import Uncertain
 from inference.engines.entries import Entry, Price, Registry, load_registry
 from inference.engines.registry import Engines
 from streams.cli import main
@@ -23,9 +24,11 @@ from streams.doctor import (
     check_engines,
     check_fonts,
     check_gpu,
+    check_ledger,
     check_local,
 )
 from streams.settings import Settings
+from tests.inference.paid_house import Clock, House, Provider, make_job
 
 TODAY = dt.date(2026, 11, 24)
 NOWHERE = Settings(bootstrap="127.0.0.1:1")
@@ -37,6 +40,20 @@ def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     for variable in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(variable, raising=False)
+
+
+async def test_calls_that_wait_for_a_person_are_told(tmp_path: Path) -> None:
+    settings = Settings(ledger=str(tmp_path / "ledger.db"))
+    assert check_ledger(settings) == Check("ledger", "ok", "none yet: nothing was spent")
+    house = House(tmp_path / "ledger.db", Clock())
+    provider = Provider(answers=[Uncertain("no whole answer", billed="unknown")])
+    await house.worker(provider).render(make_job())
+    await house.opened[0].aclose()
+    found = check_ledger(settings)
+    assert found.state == "absent"
+    assert found.detail.endswith(": calls of unknown outcome: 1, without a price: 0")
+    broken = check_ledger(Settings(ledger="postgresql://nobody@127.0.0.1:1/none"))
+    assert broken.state == "broken"
 
 
 def test_a_broker_that_can_be_started_is_absent_and_no_fault() -> None:
