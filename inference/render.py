@@ -192,6 +192,7 @@ class RenderService:
             model=work.resolved.model,
             reserve=micros(most),
             emulated=work.resolved.emulated,
+            asked_as=work.resolved.asked_as,
         )
 
     async def _unpaid(self, work: Work, engine: Engine) -> Picture:

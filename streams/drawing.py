@@ -57,12 +57,17 @@ async def spending_of(
     """The ledger of the settings, tended as long as it is open.
 
     Raises:
-        SettingsError: it cannot be opened; the text says why.
+        SettingsError: it cannot be opened, or a budget is for an engine that is none; the text says which.
     """
-    from inference.engines.ledger import LedgerError, parse_budget
+    from inference.engines.ledger import LedgerError, check_budgets, parse_budget
+    from inference.engines.registry import load_registry
     from inference.spending import Spending
 
     budgets = [parse_budget(text) for text in settings.budgets]
+    try:
+        check_budgets(budgets, load_registry().names)
+    except ValueError as error:
+        raise SettingsError(f"{error} (budgets, GLYPHSTREAM_BUDGETS)") from error
     try:
         spending = await asyncio.to_thread(
             Spending.open, settings.ledger_address, budgets=budgets, observer=observer

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from streams.routing.policy import POLICIES
 from streams.runtime.resends import HORIZON
@@ -121,7 +120,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         if name not in FIELDS:
             raise SettingsError(f"{path}: unknown setting {name!r}; known: {', '.join(sorted(FIELDS))}")
         values[name] = _parse(name, value, f"{path}: {name}")
-    if urlsplit(str(values.get("ledger", ""))).password:
+    if values.get("ledger") and _holds_password(str(values["ledger"])):
         raise SettingsError(
             f"{path}: ledger holds a password; leave it out, set PGPASSWORD or {PREFIX}LEDGER"
         )
@@ -143,6 +142,12 @@ def _parse(name: str, value: object, origin: str) -> object:
         if not least <= parsed <= most:
             raise SettingsError(f"{origin} is {value!r}; give {_wanted(name)}")
     return parsed
+
+
+def _holds_password(address: str) -> bool:
+    from inference.engines.ledger.address import holds_password
+
+    return holds_password(address)
 
 
 def _check_budgets(texts: object, origin: str) -> None:

@@ -54,7 +54,8 @@ class Resolved:
     """The engine that will really draw for `name`, and why it is that one.
 
     `model` is what a picture is asked of: two that may draw differently never share it, so it names
-    the emulator where that draws, and the server where any server may be behind an engine.
+    the emulator where that draws, and the server where any server may be behind an engine. `asked_as` are the
+    engines before it that have ended.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Resolved:
     model: str
     reason: str = ""
     emulated: bool = False
+    asked_as: tuple[str, ...] = ()
 
 
 class Local(Protocol):
@@ -149,15 +151,16 @@ class Engines:
         trail = self.registry.trail(name, today=self._today())
         entry = trail[-1]
         ended = [f"{dead.name} ended on {dead.not_after}; {dead.successor} follows it" for dead in trail[:-1]]
+        names = tuple(dead.name for dead in trail[:-1])
         missing = self._missing(entry)
         if missing is None:
             model, why = self._model(entry)
-            return Resolved(name, entry, model, "; ".join(filter(None, [*ended, why])))
+            return Resolved(name, entry, model, "; ".join(filter(None, [*ended, why])), asked_as=names)
         if self._emulator_url is None or not entry.stands_in:
             stand_in = "" if not entry.stands_in else "; or run the emulator and set GLYPHSTREAM_EMULATOR_URL"
             raise EngineUnavailable("; ".join([*ended, f"{entry.name}: {missing}"]) + stand_in)
         reason = "; ".join([*ended, f"{missing}; the emulator stands in"])
-        return Resolved(name, entry, f"emulator:{entry.name}", reason, emulated=True)
+        return Resolved(name, entry, f"emulator:{entry.name}", reason, emulated=True, asked_as=names)
 
     def engine(self, name: str) -> Engine:
         """The engine that draws for `name` now.

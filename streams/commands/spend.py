@@ -62,7 +62,7 @@ def command(
 ) -> None:
     """Show what was spent, what is reserved, and what waits for a person.
 
-    SPENT is what was charged; RESERVED is held for calls under way and for pictures without a price yet;
+    SPENT is what was charged; RESERVED is held for calls under way and for outcomes without a price yet;
     UNKNOWN may have been charged, and nobody here knows. Such a call is never sent again: `spend settle`
     ends it.
     """
@@ -109,7 +109,8 @@ def settle(app: App, call: str, usd: str, reason: str, address: str | None) -> N
     """Say what a call of unknown outcome has cost.
 
     CALL is a name from `glyphstream spend`, or its beginning. With 0 dollars its job may be sent again; with
-    more it has failed, and is paid for. A picture without a price gets its price the same way.
+    more it has failed, and is paid for. A picture, a refusal or a failure without a price gets its price the
+    same way.
     """
     from inference.engines.ledger import micros, spelled
     from inference.engines.ledger.reporting import find

@@ -154,7 +154,7 @@ async def test_a_picture_in_inks_with_a_profile_is_a_picture(tmp_path: Path, way
 
 @BOTH_WAYS
 @pytest.mark.parametrize("answer", ["a page", "five gigabytes"])
-async def test_what_is_no_answer_is_named_and_written_down_as_nobody_knows(
+async def test_what_is_no_answer_is_named_and_has_a_price_that_nobody_knows(
     tmp_path: Path, way: str, answer: str
 ) -> None:
     headers = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nx-request-id: call-1\r\nConnection: close\r\n"
@@ -164,7 +164,7 @@ async def test_what_is_no_answer_is_named_and_written_down_as_nobody_knows(
         render = await desk.render()
         assert render.outcome == "failed"
         assert ("Please wait" if answer == "a page" else "answer is larger than") in render.reason
-        assert desk.booked == ("unknown", "unknown", None, "call-1")
+        assert desk.booked == ("failed", "unknown", None, "call-1")
         again = await desk.render()
         assert (again.outcome, desk.drawn) == ("failed", 1)
 

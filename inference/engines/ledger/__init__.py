@@ -1,7 +1,8 @@
 """The spend ledger: nothing is paid that was not written down first, and nothing is paid twice."""
 
+from inference.engines.ledger.address import holds_password
 from inference.engines.ledger.asynchronous import AsyncLedger, LookUp, Reconciled
-from inference.engines.ledger.budgets import Budget, parse_budget, told
+from inference.engines.ledger.budgets import Budget, check_budgets, parse_budget, told
 from inference.engines.ledger.calls import (
     ANSWERABLE,
     Answer,
@@ -42,7 +43,9 @@ __all__ = [
     "Reconciled",
     "Recovered",
     "Row",
+    "check_budgets",
     "dollars",
+    "holds_password",
     "micros",
     "parse_budget",
     "spelled",

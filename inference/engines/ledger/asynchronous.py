@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from inference.engines.base import EngineError
 from inference.engines.ledger.budgets import Budget
-from inference.engines.ledger.calls import Answer, Beginning, Begun, Call, Held, LedgerError, NotOpen, Row
+from inference.engines.ledger.calls import (
+    Answer,
+    Beginning,
+    Begun,
+    Call,
+    Held,
+    LedgerUnavailable,
+    NotOpen,
+    Row,
+)
 from inference.engines.ledger.reporting import waiting
 from inference.engines.ledger.store import Ledger, Recovered
 
@@ -22,6 +32,8 @@ Result = TypeVar("Result")
 LookUp = Callable[[Row], Awaitable[Answer | None]]
 
 CANCELLED = "its worker was told to stop before it was sent"
+# Of its own, so that pictures being decoded keep no answer from being written; writers take turns anyway.
+THREADS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +46,15 @@ class Reconciled:
 
 
 class AsyncLedger:
-    """`Ledger` for one event loop. A cancelled `begin` or `sent` leaves nothing intended and nothing sent."""
+    """`Ledger` for one event loop. What was asked of it is done, even where the caller is cancelled
+    meanwhile; but a cancelled `begin` or `sent` leaves nothing intended and nothing sent.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="ledger")
+        self._undoing: set[asyncio.Future[Any]] = set()
+        self._is_closed = False
 
     async def begin(
         self,
@@ -56,7 +72,7 @@ class AsyncLedger:
         return await self._begin(call, budgets, repeatable)
 
     async def last(self, call: Call) -> Row | None:
-        return await asyncio.to_thread(self.ledger.last, call)
+        return await self._done(lambda: self.ledger.last(call))
 
     async def sent(self, row: Row, within_s: float | None = None) -> Row:
         """As `Ledger.sent`. Cancelled, a row that was never sent before is released: nothing has left."""
@@ -65,32 +81,32 @@ class AsyncLedger:
             if row.state == "intended":
                 self.ledger.release(written, CANCELLED)
 
-        return await self._undone_if_cancelled(lambda: self.ledger.sent(row, within_s), undo)
+        return await self._done(lambda: self.ledger.sent(row, within_s), undo)
 
     async def accepted(self, row: Row, provider_id: str) -> Row:
-        return await asyncio.to_thread(self.ledger.accepted, row, provider_id)
+        return await self._done(lambda: self.ledger.accepted(row, provider_id))
 
     async def settle(self, row: Row, answer: Answer) -> Row:
-        """As `Ledger.settle`; it is written even where the caller is cancelled meanwhile."""
-        return await asyncio.to_thread(self.ledger.settle, row, answer)
+        return await self._done(lambda: self.ledger.settle(row, answer))
 
     async def release(self, row: Row, reason: str) -> Row:
-        return await asyncio.to_thread(self.ledger.release, row, reason)
+        return await self._done(lambda: self.ledger.release(row, reason))
 
     def release_soon(self, row: Row) -> None:
         """Releases `row` in the background, for a caller who is being cancelled."""
-        self._later(_undo(_is(row), lambda known: self.ledger.release(known, CANCELLED)))
+        if not self._is_closed:  # after that, its lease gives it back
+            self._working(lambda: self.ledger.release(row, CANCELLED)).add_done_callback(_told)
 
     async def hold(self, row: Row, reason: str) -> Row:
-        return await asyncio.to_thread(self.ledger.hold, row, reason)
+        return await self._done(lambda: self.ledger.hold(row, reason))
 
     async def recover(self) -> Recovered:
-        return await asyncio.to_thread(self.ledger.recover)
+        return await self._done(self.ledger.recover)
 
     async def reconcile(self, look_up: LookUp, *, limit: int = 1_000) -> Reconciled:
-        """Asks for every call of unknown outcome that no person is waited for. Can be repeated."""
-        rows = await asyncio.to_thread(waiting, self.ledger.database, limit=limit)
-        outcomes = [await self._reconcile_one(row, look_up) for row in rows if not row.held]
+        """Asks for calls of unknown outcome that wait for no person, `limit` at most. Can be repeated."""
+        rows = await self._done(lambda: waiting(self.ledger.database, limit=limit, held=False))
+        outcomes = [await self._reconcile_one(row, look_up) for row in rows]
         return Reconciled(
             settled=sum(row is not None and row.state != "unknown" for row in outcomes),
             held=sum(row is not None and row.state == "unknown" for row in outcomes),
@@ -98,33 +114,53 @@ class AsyncLedger:
         )
 
     async def aclose(self) -> None:
-        """Waits for what was cancelled to be undone, and closes the connections."""
-        await asyncio.gather(*self._undoing, return_exceptions=True)
-        await asyncio.to_thread(self.ledger.close)
+        """Waits for what is under way or was cancelled, and closes the connections. To be called once."""
+        while self._undoing:
+            await asyncio.wait(self._undoing)
+        closing = self._working(self.ledger.close)
+        self._is_closed = True
+        self._threads.shutdown(wait=False)
+        await asyncio.shield(closing)
 
     async def _begin(self, call: Call, budgets: Sequence[Budget], repeatable: bool) -> Beginning:
         def let_go(begun: Beginning) -> None:
             if isinstance(begun, Begun) and begun.row.state == "intended":
                 self.ledger.release(begun.row, CANCELLED)
 
-        return await self._undone_if_cancelled(
-            lambda: self.ledger.begin(call, budgets, repeatable=repeatable), let_go
-        )
+        return await self._done(lambda: self.ledger.begin(call, budgets, repeatable=repeatable), let_go)
 
-    async def _undone_if_cancelled(
-        self, step: Callable[[], Result], undo: Callable[[Result], object]
+    async def _done(
+        self, step: Callable[[], Result], undo: Callable[[Result], object] | None = None
     ) -> Result:
-        working = asyncio.ensure_future(asyncio.to_thread(step))
+        """What `step` gives. Cancelled, it is done all the same, and then undone where it can be."""
+        working = self._working(step)
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            self._later(_undo(working, undo))
+            if undo is None:
+                working.add_done_callback(_told)
+            else:
+                self._kept(asyncio.ensure_future(self._undo(working, undo))).add_done_callback(_told)
             raise
 
-    def _later(self, undo: Coroutine[None, None, None]) -> None:
-        undoing = asyncio.ensure_future(undo)
-        self._undoing.add(undoing)
-        undoing.add_done_callback(self._undoing.discard)
+    async def _undo(self, working: Awaitable[Result], undo: Callable[[Result], object]) -> None:
+        """What is left after a failure here is given up when its lease runs out."""
+        done = await asyncio.shield(working)
+        await asyncio.shield(self._working(lambda: undo(done)))
+
+    def _working(self, step: Callable[[], Result]) -> asyncio.Future[Result]:
+        """Raises:
+        LedgerUnavailable: it was closed.
+        """
+        if self._is_closed:
+            raise LedgerUnavailable(f"ledger {self.ledger.database.name}: it was closed by this process")
+        return self._kept(asyncio.get_running_loop().run_in_executor(self._threads, step))
+
+    def _kept(self, work: asyncio.Future[Result]) -> asyncio.Future[Result]:
+        """A loop holds its work by weak references only."""
+        self._undoing.add(work)
+        work.add_done_callback(self._undoing.discard)
+        return work
 
     async def _reconcile_one(self, row: Row, look_up: LookUp) -> Row | None:
         """The row settled or held; None where the provider did not answer this time."""
@@ -141,13 +177,6 @@ class AsyncLedger:
             return None  # somebody settled it while the provider was asked
 
 
-async def _is(row: Row) -> Row:
-    return row
-
-
-async def _undo(working: Awaitable[Result], undo: Callable[[Result], object]) -> None:
-    """What is left after a failure here is given up when its lease runs out."""
-    try:
-        await asyncio.to_thread(undo, await working)
-    except LedgerError as error:
-        _log.warning("a cancelled call was not undone: %s", error)
+def _told(work: asyncio.Future[Any]) -> None:
+    if not work.cancelled() and work.exception() is not None:
+        _log.warning("a step that its caller left behind: %s", work.exception())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import datetime as dt
+import difflib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,9 +16,8 @@ from inference.engines.ledger.money import micros, spelled
 from inference.engines.ledger.tables import TALLIES, storable
 
 Scope = Literal["total", "day", "campaign", "engine"]
+Counter = tuple[Scope, str]
 
-# Counters are raised in this order. All transactions begin with `total`, so none waits for another that
-# waits for it.
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
@@ -25,7 +26,8 @@ class Budget:
     """At most `limit` micro-dollars committed (reserved or spent) in a scope.
 
     Without `name` it holds for every day, campaign or engine, each for itself; calls without a campaign are
-    bound by no campaign's budget. A day is one of UTC, and a call counts for the day of its intent.
+    bound by no campaign's budget. A day is one of UTC, and a call counts for the day of its intent. An
+    engine's budget binds whatever draws for it: a call counts for each name it was asked by.
     """
 
     scope: Scope
@@ -39,6 +41,8 @@ class Budget:
             raise ValueError(f"budget.limit: {self.limit}; give 0 or more micro-dollars")
         if self.scope == "total" and self.name is not None:
             raise ValueError(f"budget.name: {self.name!r}; a total has none, leave it out")
+        if self.scope == "day" and self.name is not None and not _is_day(self.name):
+            raise ValueError(f"budget.name: {self.name!r} is no day; give one as 2026-11-23")
 
 
 def parse_budget(text: str) -> Budget:
@@ -48,7 +52,7 @@ def parse_budget(text: str) -> Budget:
         ValueError: names the text, and what is wrong with it.
     """
     where, equals, usd = text.rpartition("=")
-    scope, colon, name = where.partition(":")
+    scope, colon, name = (part.strip() for part in where.partition(":"))
     known: Mapping[str, Scope] = {known: known for known in SCOPES}
     if not equals or scope not in known or (colon and not name):
         raise ValueError(
@@ -60,18 +64,36 @@ def parse_budget(text: str) -> Budget:
         raise ValueError(f"budget {text!r}: {error}") from None
 
 
-def names_of(call: Call, day: str) -> Mapping[Scope, str]:
-    """What a call is counted under in each scope; no campaign for a call that has none."""
-    named: dict[Scope, str] = {"total": "", "day": day, "engine": call.engine}
-    return named | {"campaign": storable(call.campaign)} if call.campaign else named
-
-
-def limits(budgets: Iterable[Budget], names: Mapping[Scope, str]) -> Mapping[Scope, int]:
-    """The tightest budget that binds in each scope."""
-    found: dict[Scope, int] = {}
+def check_budgets(budgets: Iterable[Budget], known_engines: Collection[str]) -> None:
+    """Raises:
+    ValueError: a budget of an engine that is none, and so would bind nothing.
+    """
     for budget in budgets:
-        if budget.scope in names and budget.name in (None, names[budget.scope]):
-            found[budget.scope] = min(budget.limit, found.get(budget.scope, budget.limit))
+        if budget.scope != "engine" or budget.name is None or budget.name in known_engines:
+            continue
+        near = difflib.get_close_matches(budget.name, known_engines, n=1)
+        hint = f"did you mean {near[0]!r}? Known" if near else "known"
+        raise ValueError(f"budget engine:{budget.name}: no such engine; {hint}: {', '.join(known_engines)}")
+
+
+def counters_of(call: Call, day: str) -> tuple[Counter, ...]:
+    """What a call is counted under, in the order in which counters are raised: all transactions begin with
+    `total`, so none waits for another that waits for it.
+    """
+    campaign: list[Counter] = [("campaign", call.campaign)] if call.campaign else []
+    engines: list[Counter] = [("engine", name) for name in sorted({call.engine, *call.asked_as})]
+    counters: list[Counter] = [("total", ""), ("day", day), *campaign, *engines]
+    return tuple((scope, storable(name)) for scope, name in counters)
+
+
+def limits(budgets: Iterable[Budget], counters: Sequence[Counter]) -> Mapping[Counter, int]:
+    """The tightest budget that binds each counter."""
+    found: dict[Counter, int] = {}
+    for budget in budgets:
+        wanted = None if budget.name is None else storable(budget.name)
+        for scope, name in counters:
+            if scope == budget.scope and wanted in (None, name):
+                found[scope, name] = min(budget.limit, found.get((scope, name), budget.limit))
     return found
 
 
@@ -82,23 +104,19 @@ def reserve(
 
     After a refusal some counters are raised: the caller must undo its transaction.
     """
-    names = names_of(call, day)
-    bound = limits(budgets, names)
-    for scope in SCOPES if call.reserve else ():
-        if scope not in names:
-            continue
-        if not _raised(connection, call.emulated, scope, names[scope], call.reserve, bound.get(scope)):
-            gone = _committed(connection, call.emulated, scope, names[scope])
-            return OverBudget(scope, names[scope], bound[scope], gone, call.reserve)
+    counters = counters_of(call, day)
+    bound = limits(budgets, counters)
+    for counter in counters if call.reserve else ():
+        if not _raised(connection, call.emulated, counter, call.reserve, bound.get(counter)):
+            gone = _committed(connection, call.emulated, counter)
+            return OverBudget(*counter, bound[counter], gone, call.reserve)
     return None
 
 
 def correct(connection: sa.Connection, call: Call, day: str, change: int) -> None:
     """Moves every counter of the call by `change` micro-dollars, budget or not: what is spent is spent."""
-    names = names_of(call, day)
-    for scope in SCOPES if change else ():
-        if scope in names:
-            _raised(connection, call.emulated, scope, names[scope], change, None)
+    for counter in counters_of(call, day) if change else ():
+        _raised(connection, call.emulated, counter, change, None)
 
 
 def told(over: OverBudget) -> str:
@@ -110,12 +128,20 @@ def told(over: OverBudget) -> str:
     )
 
 
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def _raised(
-    connection: sa.Connection, emulated: bool, scope: Scope, name: str, change: int, limit: int | None
+    connection: sa.Connection, emulated: bool, counter: Counter, change: int, limit: int | None
 ) -> bool:
     """One statement, so that nobody comes between the look and the change."""
     if limit is not None and change > limit:
         return False
+    scope, name = counter
     key = {"emulated": emulated, "scope": scope, "name": name}
     raised = TALLIES.c.committed + change
     update = sa.update(TALLIES).values(committed=raised).where(*(TALLIES.c[c] == v for c, v in key.items()))
@@ -135,6 +161,7 @@ def _raised(
     return connection.execute(upsert.returning(TALLIES.c.committed)).first() is not None
 
 
-def _committed(connection: sa.Connection, emulated: bool, scope: Scope, name: str) -> int:
+def _committed(connection: sa.Connection, emulated: bool, counter: Counter) -> int:
+    scope, name = counter
     of_it = (TALLIES.c.emulated == emulated, TALLIES.c.scope == scope, TALLIES.c.name == name)
     return int(connection.scalar(sa.select(TALLIES.c.committed).where(*of_it)) or 0)

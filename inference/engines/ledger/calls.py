@@ -5,11 +5,14 @@
         └─▶ released
 
 `unknown` is a call that left and whose outcome nobody here knows; it keeps its reservation and is never sent
-again. A call is settled when the money is known, which may be later than its outcome.
+again. A call is settled when the money is known, which may be later than its outcome; until then it keeps its
+reservation too. `accepted` is for providers that take a request first and draw it later: none of the engines
+here does yet, and nothing of ours goes through it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,8 +28,9 @@ Outcome = Literal["image", "refused", "failed", "unknown"]
 UNDER_WAY: tuple[State, ...] = ("sent", "accepted")
 ANSWERABLE: tuple[State, ...] = ("sent", "accepted", "unknown")
 
-# After these, where nothing is charged, the same job may be sent once more. `unknown` is here because a call
-# of unknown outcome becomes `failed` only when somebody has found out that it left no trace.
+# After these, where it is known that nothing is charged, the same job may be sent once more. `unknown` is
+# here because a call of unknown outcome becomes `failed` only when somebody has found out that it left no
+# trace.
 SENT_AGAIN: frozenset[Kind] = frozenset({"auth", "quota", "rate", "transient", "unknown"})
 
 
@@ -46,9 +50,10 @@ class NotOpen(LedgerError):
 class Call:
     """One job of one final, and what it may cost at most.
 
-    `asked` is a digest of what the job asks for; `engine` and `model` are those that really draw. `reserve`
-    is in micro-dollars, the most the provider may charge: a budget holds only as far as this is true.
-    `emulated` money is counted apart.
+    `asked` is a digest of what the job asks for; `engine` and `model` are those that really draw, and
+    `asked_as` are the other names that led there: the one that was asked for, and engines that ended since.
+    `reserve` is in micro-dollars, the most the provider may charge: a budget holds only as far as this is
+    true. `emulated` money is counted apart.
     """
 
     ref: PromptRef
@@ -60,6 +65,7 @@ class Call:
     reserve: int
     campaign: str = ""
     emulated: bool = False
+    asked_as: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.reserve < 0 or self.ordinal < 0:
@@ -69,10 +75,21 @@ class Call:
 
     @classmethod
     def of(
-        cls, job: RenderJob, *, render_id: str, engine: str, model: str, reserve: int, emulated: bool = False
+        cls,
+        job: RenderJob,
+        *,
+        render_id: str,
+        engine: str,
+        model: str,
+        reserve: int,
+        emulated: bool = False,
+        asked_as: Sequence[str] = (),
     ) -> Call:
-        """The call that `engine` is asked for, where `job` names its engine by role."""
+        """The call that `engine` is asked for, where `job` names its engine by role; `asked_as` are further
+        names on the way from the one to the other.
+        """
         background = job.background.sha256 if job.background else None
+        names = dict.fromkeys((job.engine, *asked_as))
         return cls(
             ref=job.ref,
             ordinal=job.ordinal,
@@ -83,6 +100,7 @@ class Call:
             reserve=reserve,
             campaign=job.campaign,
             emulated=emulated,
+            asked_as=tuple(name for name in names if name != engine),
         )
 
     @property
@@ -140,14 +158,17 @@ class Answer:
 
     @classmethod
     def of(cls, error: EngineError, *, charged: int, provider_id: str = "") -> Answer:
-        """What an engine's error means here; `charged` micro-dollars where it says that it is billed."""
+        """What an engine's error means here; `charged` micro-dollars where it says that it is billed.
+
+        An outcome stays what it is where nobody publishes its price: then it has none yet.
+        """
         outcome: Outcome = "refused" if isinstance(error, Refused) else "failed"
-        if isinstance(error, Uncertain) or error.billed == "unknown":
+        if isinstance(error, Uncertain) or error.kind == "unknown":
             outcome = "unknown"
-        known = {"never": 0, "billed": charged}
+        prices: dict[Billed, int | None] = {"never": 0, "billed": charged, "unknown": None}
         return cls(
             outcome=outcome,
-            micros=None if outcome == "unknown" else known[error.billed],
+            micros=None if outcome == "unknown" else prices[error.billed],
             kind=error.kind,
             billed="unknown" if outcome == "unknown" else error.billed,
             reason=str(error),
@@ -197,11 +218,8 @@ class Row:
     @property
     def may_be_sent_again(self) -> bool:
         """Whether the job may have a further take: this one charged nothing and decided nothing."""
-        if self.state == "released":
-            return True
-        return (
-            self.state == "failed" and self.billed == "never" and not self.settled and self.kind in SENT_AGAIN
-        )
+        is_free = self.billed == "never" and self.settled == 0
+        return self.state == "released" or (self.state == "failed" and is_free and self.kind in SENT_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)

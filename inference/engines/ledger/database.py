@@ -9,37 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from inference.engines.ledger.address import place, shown
 from inference.engines.ledger.calls import LedgerError, LedgerUnavailable
 
 # How long a transaction waits for another's before it gives up.
 WAIT_S = 30
 _READING = "glyphstream_reading"
-
-
-def place(address: str) -> URL:
-    """A path, `sqlite:///PATH` or `postgresql://USER@HOST/DATABASE` as a URL for SQLAlchemy.
-
-    Raises:
-        LedgerError: another database, or one in memory.
-    """
-    try:
-        url = make_url(address if "://" in address else f"sqlite:///{address}")
-    except ArgumentError as error:
-        raise LedgerError(
-            "ledger: the address is no URL; give a path, sqlite:///PATH or postgresql://USER@HOST/DATABASE"
-        ) from error
-    match url.get_backend_name():
-        case "sqlite" if url.database and ":memory:" not in url.database:
-            return URL.create("sqlite+pysqlite", database=url.database)
-        case "sqlite":
-            raise LedgerError(f"ledger: {address!r} would forget what was paid; give the path of a file")
-        case "postgresql" | "postgres":
-            return url.set(drivername="postgresql+psycopg")
-        case other:
-            raise LedgerError(f"ledger: no {other}; give a path, sqlite:///PATH or postgresql://...")
+_ONE_VIEW = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 class Database:
@@ -51,9 +30,11 @@ class Database:
         """
         url = place(address)
         self.file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-        # Without the password, for errors and pages.
-        self.name = str(self.file) if self.file else url.render_as_string(hide_password=True)
+        # For errors and pages.
+        self.name = shown(url)
         self.engine = _sqlite(url) if self.file else _postgresql(url)
+        # A transaction of SQLite's is one view by itself.
+        self._reading: dict[str, Any] = {} if self.file else _ONE_VIEW
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -73,7 +54,7 @@ class Database:
             LedgerUnavailable: no answer.
         """
         with self._told(), self.engine.connect() as connection:
-            yield connection.execution_options(**{_READING: True})
+            yield connection.execution_options(**{_READING: True}, **self._reading)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -98,6 +79,7 @@ def _sqlite(url: URL) -> sa.Engine:
         connection.isolation_level = None  # transactions begin where SQLAlchemy says so, not by the driver
         # FULL: a commit outlives a power cut. A lost `sent` would be money spent twice.
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA fullfsync = ON")  # where an fsync stops at the drive's cache: macOS
 
     def begin(connection: sa.Connection) -> None:
         # A writer takes its turn at once: one that had read first would be refused, not queued.
@@ -110,11 +92,15 @@ def _sqlite(url: URL) -> sa.Engine:
 
 
 def _postgresql(url: URL) -> sa.Engine:
-    # A worker that is stopped inside a transaction must not keep all others from spending.
+    # What is said here outranks a role's and a database's own defaults. A worker that is stopped inside a
+    # transaction must not keep all others from spending. A commit outlives a power cut: a lost `sent` would
+    # be money spent twice.
     waits = f"-c lock_timeout={WAIT_S}s -c idle_in_transaction_session_timeout={WAIT_S}s"
     return sa.create_engine(
         url,
-        connect_args={"connect_timeout": WAIT_S, "options": waits},
+        # Each statement sees what was committed before it: a take is looked for again after a lost race.
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": WAIT_S, "options": f"{waits} -c synchronous_commit=on"},
         pool_pre_ping=True,
         hide_parameters=True,
     )

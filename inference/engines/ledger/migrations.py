@@ -67,6 +67,7 @@ MIGRATIONS: Sequence[Migration] = (
         "CREATE INDEX calls_by_day ON calls (day)",
         _TALLIES,
     ),
+    ("ALTER TABLE calls ADD COLUMN asked_as TEXT NOT NULL DEFAULT '[]'",),
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
 
-from inference.engines.ledger.budgets import SCOPES, names_of
+from inference.engines.ledger.budgets import counters_of
 from inference.engines.ledger.calls import LedgerError, Row
 from inference.engines.ledger.database import Database
 from inference.engines.ledger.money import spelled
@@ -77,9 +77,13 @@ def report(
     )
 
 
-def waiting(database: Database, *, limit: int | None = None) -> tuple[Row, ...]:
-    """Calls of unknown outcome, the oldest first: to be asked for, or where `held` says why, for a person."""
+def waiting(database: Database, *, limit: int | None = None, held: bool | None = None) -> tuple[Row, ...]:
+    """Calls of unknown outcome, the oldest first: to be asked for, or where `held` says why, for a person;
+    with `held` only those, or only the others.
+    """
     unknown = CALLS.c.state == "unknown"
+    if held is not None:
+        unknown &= (CALLS.c.held != "") if held else (CALLS.c.held == "")
     query = sa.select(CALLS).where(unknown).order_by(CALLS.c.intended_ms, CALLS.c.job, CALLS.c.take)
     with database.reading() as connection:
         return tuple(row_of(found) for found in connection.execute(query.limit(limit)).mappings())
@@ -119,11 +123,9 @@ def audit(database: Database) -> tuple[str, ...]:
             counted[each.emulated, each.scope, each.name] = int(each.committed)
         for found in connection.execute(sa.select(CALLS)).mappings():
             row = row_of(found)
-            names = names_of(row.call, row.day)
-            for scope in SCOPES:
-                if scope in names:
-                    key: tuple[bool, str, str] = (row.call.emulated, scope, names[scope])
-                    summed[key] = summed.get(key, 0) + row.committed
+            for scope, name in counters_of(row.call, row.day):
+                key = (row.call.emulated, str(scope), name)
+                summed[key] = summed.get(key, 0) + row.committed
     told = []
     for key in sorted(counted.keys() | summed.keys()):
         raised, true = counted.get(key, 0), summed.get(key, 0)

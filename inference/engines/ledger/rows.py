@@ -19,7 +19,7 @@ Changes = Mapping[str, str | int | None]
 # Columns of the prompt and of the call, by the names they have in the events.
 _REF = {"source": "source", "prompt_id": "id", "variant": "variant", "run": "run"}
 _CALL = {"reserved": "reserve"} | {
-    field.name: field.name for field in fields(Call) if field.name not in ("ref", "reserve")
+    field.name: field.name for field in fields(Call) if field.name not in ("ref", "reserve", "asked_as")
 }
 _ROW = tuple(field.name for field in fields(Row) if field.name != "call")
 
@@ -44,6 +44,7 @@ def insert(connection: sa.Connection, call: Call, take: int, changes: Changes) -
         "render_id": call.render_id,
         "reserved": call.reserve,
         "billed": "unknown",
+        "asked_as": msgspec.json.encode([storable(name) for name in call.asked_as]).decode(),
         **dict.fromkeys(("drawn_id", "asset_uri", "provider_id", "reason", "held"), ""),
         **changes,
     }
@@ -87,8 +88,9 @@ def row_of(found: Mapping[Any, Any]) -> Row:
     ref = {name: found[column] for column, name in _REF.items()}
     call = {name: found[column] for column, name in _CALL.items()}
     try:
-        return msgspec.convert({"call": {**call, "ref": ref}, **{name: found[name] for name in _ROW}}, Row)
-    except msgspec.ValidationError as error:
+        call |= {"ref": ref, "asked_as": msgspec.json.decode(found["asked_as"])}
+        return msgspec.convert({"call": call, **{name: found[name] for name in _ROW}}, Row)
+    except msgspec.DecodeError as error:
         raise LedgerError(f"ledger: call {found['job'][:16]}-{found['take']}: {error}") from error
 
 

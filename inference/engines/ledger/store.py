@@ -28,7 +28,7 @@ from inference.engines.ledger.calls import (
     State,
 )
 from inference.engines.ledger.database import Database, prepare
-from inference.engines.ledger.migrations import migrate, refuse_newer, version
+from inference.engines.ledger.migrations import MIGRATIONS, migrate, refuse_newer, version
 from inference.engines.ledger.tables import CALLS
 
 Clock = Callable[[], dt.datetime]
@@ -285,9 +285,12 @@ def _require(database: Database) -> None:
         raise LedgerMissing(f"ledger {database.name}: there is none yet, nothing was spent")
     with database.reading() as connection:
         found = version(connection)
-    refuse_newer(found)
     if found == 0:
         raise LedgerMissing(f"ledger {database.name}: there is none yet, nothing was spent")
+    refuse_newer(found)
+    if found < len(MIGRATIONS):
+        with database.writing() as connection:
+            migrate(connection)
 
 
 def _ms(seconds: float) -> int:

@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 metadata = sa.MetaData()
 
-# One row for each take of a job. Money is in micro-dollars, times are milliseconds since 1970, UTC.
+# One row for each take of a job. Money is in micro-dollars, times are milliseconds since 1970, UTC;
+# `asked_as` is a list in JSON.
 CALLS = sa.Table(
     "calls",
     metadata,
@@ -41,6 +42,7 @@ CALLS = sa.Table(
     sa.Column("accepted_ms", sa.BigInteger),
     sa.Column("answered_ms", sa.BigInteger),
     sa.Column("settled_ms", sa.BigInteger),
+    sa.Column("asked_as", sa.Text, nullable=False),
 )
 
 # What budgets are held against: reserved and settled money together. It could be summed from `calls`; a row

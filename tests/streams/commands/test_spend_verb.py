@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from inference.engines.base import Refused, Uncertain
-from inference.engines.ledger import Answer, Begun, Call, Held, Ledger, Row
+from inference.engines.base import EngineError, Refused, Transient, Uncertain
+from inference.engines.ledger import Answer, Begun, Call, Held, Known, Ledger, Row
 from inference.engines.ledger.tables import TALLIES
 from schemas.events import PromptRef
 from streams.commands.spend import command
@@ -128,6 +128,34 @@ def test_a_picture_without_a_price_gets_one(file: Path, ledger: Ledger) -> None:
         0.0132,
         1,
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "usd", "again"),
+    [
+        (Refused("no", kind="refused_prompt", billed="unknown"), "0.04", False),
+        (Refused("no", kind="refused_prompt", billed="unknown"), "0", False),
+        (Transient("502", billed="unknown"), "0.04", False),
+        (Transient("502", billed="unknown"), "0", True),
+    ],
+    ids=["a refusal, charged", "a refusal, free", "a failure, charged", "a failure, free"],
+)
+def test_an_outcome_without_a_price_waits_for_one_and_is_sent_again_only_if_it_was_free_and_decided_nothing(
+    file: Path, ledger: Ledger, error: EngineError, usd: str, again: bool
+) -> None:
+    row = ledger.settle(sent(ledger, call("a")), Answer.of(error, charged=40_000))
+    assert ledger.begin(call("a")) == Known(row)
+    found = told(file)
+    assert ([each["call"] for each in found["unpriced"]], found["waiting"]) == ([row.name], [])
+    assert found["lines"][0]["reserved_usd"] == 0.04
+    assert spend(file, "settle", row.name, "--usd", usd, "--reason", "the bill").exit_code == 0
+    found = told(file, "--audit")
+    assert (found["unpriced"], found["lines"][0]["settled_usd"]) == ([], float(usd))
+    begun = ledger.begin(call("a"))
+    assert isinstance(begun, Begun) is again
+    if not again:
+        assert isinstance(begun, Known)
+        assert (begun.row.state, begun.row.kind) == (row.state, row.kind)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
@@ -17,11 +19,13 @@ from inference.engines.ledger import (
     Held,
     Known,
     Ledger,
+    LedgerUnavailable,
     Reconciled,
     Row,
 )
+from inference.engines.ledger.asynchronous import THREADS
 from inference.engines.ledger.reporting import audit, report, waiting
-from tests.inference.engines.ledger.conftest import Clock, MakeCall
+from tests.inference.engines.ledger.conftest import Clock, MakeCall, OpenLedger
 
 PICTURE = Answer.image("file:///a.png", 39_000)
 
@@ -77,6 +81,84 @@ async def test_a_cancelled_step_leaves_nothing_intended_and_nothing_sent(
     (line,) = report(spending.ledger.database, by=())
     assert (line.calls, line.released, line.reserved) == (0, 1, 0)
     assert audit(spending.ledger.database) == ()
+
+
+@pytest.mark.parametrize("step", ["settle", "release", "hold", "accepted"])
+async def test_a_cancelled_step_that_still_waits_for_a_thread_is_done_all_the_same(
+    spending: AsyncLedger, make_call: MakeCall, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    begun = await spending.begin(make_call())
+    assert isinstance(begun, Begun)
+    row = await spending.sent(begun.row)
+    go_on = Event()
+    with monkeypatch.context() as busy:
+        busy.setattr(spending.ledger, "recover", lambda: go_on.wait(10))
+        others = [asyncio.ensure_future(spending.recover()) for _ in range(THREADS)]
+        await asyncio.sleep(0)
+        asked = {"settle": PICTURE, "accepted": "gen-1"}.get(step, "no reason")
+        task = asyncio.ensure_future(getattr(spending, step)(row, asked))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await asyncio.gather(*others)
+    await asyncio.wait(spending._undoing)
+    standing = await spending.last(make_call())
+    assert standing is not None
+    wanted = {"settle": "image", "release": "released", "hold": "unknown"}.get(step, step)
+    assert standing.state == wanted
+    assert audit(spending.ledger.database) == ()
+
+
+async def test_a_ledger_is_closed_after_what_was_cancelled_is_done(
+    ledger: Ledger, make_call: MakeCall, open_ledger: OpenLedger
+) -> None:
+    spending = AsyncLedger(ledger)
+    begun = await spending.begin(make_call())
+    assert isinstance(begun, Begun)
+    row = await spending.sent(begun.row)
+    task = asyncio.ensure_future(spending.settle(row, PICTURE))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await spending.aclose()
+    assert open_ledger().last(make_call()) == dataclasses.replace(
+        row, state="image", settled=39_000, settled_ms=row.sent_ms, answered_ms=row.sent_ms, billed="billed",
+        asset_uri="file:///a.png", drawn_id=row.call.render_id,
+    )  # fmt: skip
+    with pytest.raises(LedgerUnavailable, match="it was closed by this process"):
+        await spending.last(make_call())
+    spending.release_soon(row)
+
+
+async def test_the_ledgers_threads_are_its_own(spending: AsyncLedger, make_call: MakeCall) -> None:
+    loop = asyncio.get_running_loop()
+    go_on = Event()
+    with ThreadPoolExecutor(1) as pictures:
+        loop.set_default_executor(pictures)
+        decoding = [asyncio.ensure_future(asyncio.to_thread(go_on.wait, 10)) for _ in range(4)]
+        try:
+            assert isinstance(await asyncio.wait_for(spending.begin(make_call()), 5), Begun)
+        finally:
+            go_on.set()
+            await asyncio.gather(*decoding)
+
+
+async def test_calls_that_wait_for_a_person_keep_no_others_from_being_asked_for(
+    spending: AsyncLedger, make_call: MakeCall, clock: Clock
+) -> None:
+    for prompt in "abc":
+        await spending.hold(await unknown(spending, make_call(prompt)), "nobody knows")
+        clock.move(1)
+    newest = await unknown(spending, make_call("d"))
+
+    async def look_up(row: Row) -> Answer:
+        assert row == newest
+        return PICTURE
+
+    assert await spending.reconcile(look_up, limit=2) == Reconciled(settled=1)
+    assert len(waiting(spending.ledger.database, held=True)) == 3
 
 
 async def test_an_unknown_outcome_is_asked_for_by_the_providers_id(

@@ -11,16 +11,26 @@ import pytest
 import sqlalchemy as sa
 
 from inference.engines.base import Transient
-from inference.engines.ledger import Answer, Begun, Budget, Ledger, OverBudget
+from inference.engines.ledger import (
+    Answer,
+    Begun,
+    Budget,
+    Call,
+    Ledger,
+    OverBudget,
+    check_budgets,
+    parse_budget,
+)
 from inference.engines.ledger.budgets import Scope, told
 from inference.engines.ledger.reporting import audit, report
-from inference.engines.ledger.tables import CALLS
+from inference.engines.ledger.tables import CALLS, TALLIES
 from tests.inference.engines.ledger.conftest import Clock, MakeCall
 from tests.inference.engines.ledger.ledger_provider import Provider
 from tests.inference.engines.ledger.ledger_spender import MOST
 
 WORKERS, CALLS_EACH = 4, 40
 LIMIT = 1_500_000
+OF_ENGINES = TALLIES.c.scope == "engine"
 
 
 @pytest.mark.parametrize("scope", ["total", "day", "campaign", "engine"])
@@ -87,6 +97,54 @@ def test_a_new_day_has_a_new_budget(ledger: Ledger, make_call: MakeCall, clock: 
     assert isinstance(ledger.begin(make_call("b"), budgets), Begun)
 
 
+def test_an_engines_budget_binds_whatever_draws_for_it(ledger: Ledger, make_call: MakeCall) -> None:
+    def successor(prompt: str) -> Call:
+        return make_call(prompt, engine="gemini-3-pro-image", asked_as=("imagen4_ultra", "imagen4"))
+
+    stopped = ledger.begin(successor("a"), [Budget("engine", 0, "imagen4_ultra")])
+    assert isinstance(stopped, OverBudget)
+    assert (stopped.scope, stopped.name) == ("engine", "imagen4_ultra")
+    assert isinstance(ledger.begin(successor("a"), [Budget("engine", 40_000, "imagen4_ultra")]), Begun)
+    direct = make_call("b", engine="gemini-3-pro-image")
+    assert isinstance(ledger.begin(direct, [Budget("engine", 40_000, "imagen4_ultra")]), Begun)
+    each = ledger.begin(successor("c"), [Budget("engine", 79_999)])
+    assert isinstance(each, OverBudget)
+    assert (each.name, each.committed) == ("gemini-3-pro-image", 80_000), "asked for by either name"
+    assert audit(ledger.database) == ()
+
+
+def test_what_was_reserved_under_several_names_is_given_back_under_each(
+    ledger: Ledger, make_call: MakeCall
+) -> None:
+    begun = ledger.begin(make_call(asked_as=("polish", "old name")))
+    assert isinstance(begun, Begun)
+    assert begun.row.call == make_call(asked_as=("polish", "old name"))
+    assert ledger.last(make_call()) == begun.row
+    ledger.settle(ledger.sent(begun.row), Answer.image("file:///a.png", 10_000))
+    with ledger.database.reading() as connection:
+        named = connection.execute(sa.select(TALLIES.c.name, TALLIES.c.committed).where(OF_ENGINES))
+        assert {each.name: each.committed for each in named} == dict.fromkeys(
+            ("gpt-image", "polish", "old name"), 10_000
+        )
+    assert audit(ledger.database) == ()
+
+
+def test_a_budget_of_an_engine_that_is_none_is_refused_with_the_nearest_that_is() -> None:
+    known = ("imagen4_ultra", "gpt-image-2")
+    check_budgets([Budget("engine", 1), Budget("engine", 1, "gpt-image-2"), Budget("day", 1)], known)
+    with pytest.raises(
+        ValueError, match=r"budget engine:imagen4ultra: .*did you mean 'imagen4_ultra'\? Known"
+    ):
+        check_budgets([Budget("engine", 1, "imagen4ultra")], known)
+    with pytest.raises(ValueError, match="budget engine:zzz: no such engine; known: imagen4_ultra, gpt-im"):
+        check_budgets([Budget("engine", 1, "zzz")], known)
+
+
+def test_spaces_around_a_name_are_not_part_of_it(ledger: Ledger, make_call: MakeCall) -> None:
+    assert parse_budget("campaign: spring = 0.03") == Budget("campaign", 30_000, "spring")
+    assert isinstance(ledger.begin(make_call(), [parse_budget("campaign:spring =0.03")]), OverBudget)
+
+
 def test_a_charge_above_its_reservation_is_written_as_it_is_and_binds(
     ledger: Ledger, make_call: MakeCall
 ) -> None:
@@ -108,8 +166,14 @@ def test_emulated_money_eats_no_real_budget(ledger: Ledger, make_call: MakeCall)
 
 @pytest.mark.parametrize(
     ("fields", "wrong"),
-    [(("week", 1), "'week'"), (("day", -1), "limit: -1"), (("total", 1, "spring"), "name: 'spring'")],
-    ids=["scope", "limit", "name"],
+    [
+        (("week", 1), "'week'"),
+        (("day", -1), "limit: -1"),
+        (("total", 1, "spring"), "name: 'spring'"),
+        (("day", 1, "2026-13-01"), "name: '2026-13-01' is no day"),
+        (("day", 1, "20261123"), "name: '20261123' is no day"),
+    ],
+    ids=["scope", "limit", "name", "day", "spelling"],
 )
 def test_a_budget_that_says_nothing_is_refused(fields: tuple[object, ...], wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):

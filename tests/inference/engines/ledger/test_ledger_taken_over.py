@@ -1,4 +1,4 @@
-"""Where a server draws once for requests of one name, a lost request is sent again, and by whoever has the job."""
+"""Where a server draws once for requests of one name, a lost request is sent again by whoever has its job."""
 
 from __future__ import annotations
 
