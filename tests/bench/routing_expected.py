@@ -2,8 +2,8 @@
 
     python -m tests.bench.routing_expected --report docs/routing.md
 
-Simulated from published rates; no engine is called. A seed takes about ten seconds of a core. What was found
-is kept (--json); --from-json writes the page anew. Exit code 1 when a check is not met.
+Simulated from published rates; no engine is called. A seed takes about twelve seconds of a core.
+What was found is kept (--json); --from-json writes the page anew. Exit code 1 when a check is not met.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from streams.routing.expected.policyfile import load_policy
+from streams.routing.expected.policyfile import ExpectedPolicy, load_policy
 from tests.bench import routing_page
 from tests.bench.routing_pairs import by_worth, figures, ran, settings
 from tests.bench.routing_policies import orders
 from tests.bench.routing_trials import USUAL, WAYS, WORLDS, exploring, trial, way_trial
+from tests.bench.routing_world import on_offer
 
 OUT = Path("out/routing/expected.json")
 SEEDS, OTHER_SEEDS, WAY_SEEDS, SAMPLES, SWEEP_SAMPLES = 40, 6, 8, 20, 5
@@ -59,7 +60,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
     """Trials are independent of each other, so any number of workers finds the same."""
-    policy, posters = load_policy(), len(tuple(orders()))
+    whole, posters = load_policy(), len(tuple(orders()))
+    policy = on_offer(whole)
     with ProcessPoolExecutor(options.workers) as pool:
         worlds = {
             world.name: [
@@ -76,19 +78,23 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
             for name, (way, share) in WAYS.items()
         }
         pairs = {
-            name: figures(ran(believed, SAMPLES, PAIR_SEED, truth=truth), posters)
-            for name, (believed, truth) in settings(policy).items()
+            name: pool.submit(_pair, believed, truth, posters)
+            for name, (believed, truth) in settings(whole).items()
         }
-        worth = by_worth(policy, SWEEP_SAMPLES, PAIR_SEED)
+        worth = pool.submit(by_worth, policy, SWEEP_SAMPLES, PAIR_SEED)
         return {
             "policy": policy.label,
             "posters": posters,
             "samples": SAMPLES,
-            "pairs": pairs,
-            "worth": worth,
             "worlds": _results(worlds),
             "ways": _results(explored),
+            "pairs": {name: future.result() for name, future in pairs.items()},
+            "worth": worth.result(),
         }
+
+
+def _pair(believed: ExpectedPolicy, truth: ExpectedPolicy | None, posters: int) -> dict[str, Any]:
+    return {**figures(ran(believed, SAMPLES, PAIR_SEED, truth=truth), posters)}
 
 
 def _results(running: Mapping[str, Sequence[Future[Any]]]) -> dict[str, list[dict[str, Any]]]:

@@ -17,17 +17,23 @@ from streams.routing.expected.rates import Table
 from tests.bench.routing_world import Hidden, Prompts, certain, drawn, offers
 
 Truth = Callable[[int], Hidden]
+# One result makes the others fade by less than this leaves, and an alarm by more.
+FADES = 0.95
 
 
 @dataclass(slots=True)
 class Run:
-    """By prompt: its whole cost, the dollars paid, and the share explored so far. `asked` counts pictures."""
+    """By prompt: its whole cost, the dollars paid, and the share explored so far. `asked` counts pictures.
+
+    `alarms` are the prompts and engines at which a change was believed and older results were dropped.
+    """
 
     costs: npt.NDArray[np.float64]
     paid: npt.NDArray[np.float64]
     explored_share: npt.NDArray[np.float64]
     explorations: int = 0
     asked: dict[str, int] = field(default_factory=dict)
+    alarms: list[tuple[int, str]] = field(default_factory=list)
     table: Table | None = None
 
     @classmethod
@@ -53,13 +59,20 @@ def learner(policy: ExpectedPolicy, truth: Truth, prompts: Prompts, seed: int) -
             run.explorations += decision.explored
             if purse.explored > purse.share * purse.spent:
                 raise AssertionError(f"seed {seed}, prompt {index}: {purse} overran its budget")
-            if not over:
-                table = learned(policy, table, prompts.features[index], tries)
             if over:
                 break
+            engine, before = tries[-1].engine, table
+            table = learned(policy, before, prompts.features[index], tries)
+            if _results(table, engine) < FADES * _results(before, engine):
+                run.alarms.append((index, engine))
         run.explored_share[index] = purse.explored / purse.spent if purse.spent else 0.0
     run.table = table
     return run
+
+
+def _results(table: Table, engine: str) -> float:
+    rates = table.engines[engine]
+    return sum(rates.passed) + sum(rates.failed)
 
 
 def clairvoyant(policy: ExpectedPolicy, truth: Truth, prompts: Prompts) -> Run:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +15,24 @@ from inference.bench.statistics import wilson
 from streams.routing.expected.policyfile import load_policy
 from tests.bench import routing_chart
 from tests.bench.routing_pairs import WORTHS
-from tests.bench.routing_prose import COMPARED, HEAD, LEARNING, LIMITS, REGIME, WAYS
-from tests.bench.routing_trials import BLOCK, HALVED_AT, USUAL, WITHIN
+from tests.bench.routing_prose import CHANGES, COMPARED, HEAD, LEARNING, LIMITS, REGIME, WAYS
+from tests.bench.routing_trials import BLOCK, HALVED_AT, PROMPTS, USUAL, WITHIN
+from tests.bench.routing_world import NOT_OFFERED
 
 Found: TypeAlias = Mapping[str, Any]
 POLICIES = ("hybrid", "local-first", "hosted-first", "expected")
 # Of all seeds, so many must hold: the checks are promises about a policy, not about its luckiest run.
 MOST = 0.95
 FIGURE = "routing.png"
+PREDICTIONS = Path(__file__).with_name("routing_expected_predictions.toml")
+WINDOWS = {
+    "learnt": "rates that stay: prompts 1,001 to 5,000",
+    "before": "the other run, before the halving: 1,001 to 3,000",
+    "shocked": "the 500 prompts from the halving on",
+    "back": "the next 500: 3,501 to 4,000",
+    "later": "all the rest: 3,501 to 5,000",
+}
+SOON = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +75,19 @@ def write(path: Path, found: Found) -> None:
         [each["curve"] for each in trials], BLOCK, HALVED_AT, WORTHS, found["worth"]
     )
     path.with_name(FIGURE).write_bytes(picture)
+    worst = max(trials, key=lambda each: float(each["learnt"]))
     parts = [
         HEAD.format(policy=found["policy"], checks=_checks(found)),
-        LEARNING.format(seeds=len(trials), windows=_windows(trials), worlds=_worlds(found)),
+        LEARNING.format(
+            seeds=len(trials),
+            not_offered=", ".join(f"`{name}`" for name in NOT_OFFERED),
+            windows=_windows(trials),
+            noticed=noticed(trials),
+            worlds=_worlds(found),
+        ),
+        CHANGES.format(
+            predictions=predictions(trials), worst_seed=worst["seed"], worst=f"{worst['learnt']:.3f}"
+        ),
         WAYS.format(count=len(next(iter(found["ways"].values()))), ways=_ways(found)),
         COMPARED.format(
             posters=found["posters"],
@@ -92,13 +114,7 @@ def _checks(found: Found) -> str:
 
 def _windows(trials: Sequence[Found]) -> str:
     rows = []
-    for name, words in (
-        ("learnt", "rates that stay: prompts 1,001 to 5,000"),
-        ("before", "the other run, before the halving: 1,001 to 3,000"),
-        ("shocked", "the 500 prompts from the halving on"),
-        ("back", "the next 500: 3,501 to 4,000"),
-        ("later", "all the rest: 3,501 to 5,000"),
-    ):
+    for name, words in WINDOWS.items():
         values = np.array([each[name] for each in trials])
         share = wilson(int((values <= WITHIN).sum()), len(values))
         rows.append(
@@ -110,6 +126,30 @@ def _windows(trials: Sequence[Found]) -> str:
             )
         )
     return _table(("window", "mean ratio", "90th percentile, worst", "seeds within 10 %"), rows)
+
+
+def noticed(trials: Sequence[Found]) -> str:
+    # One who never noticed waited longer than the run went on.
+    delays = [np.inf if each["noticed"] is None else each["noticed"] for each in trials]
+    never, soon = delays.count(np.inf), sum(delay <= SOON for delay in delays)
+    false_alarms = sum(each["false_alarms"] for each in trials)
+    return textwrap.fill(
+        f"The halving raised an alarm after {np.median(delays):.0f} prompts (median; within {SOON} in {soon} "
+        f"of {len(delays)} seeds, never in {never}). Where nothing changed, {false_alarms} alarms were "
+        f"raised in {len(trials) * PROMPTS:,} prompts.",
+        width=110,
+    )
+
+
+def predictions(trials: Sequence[Found]) -> str:
+    rows = []
+    for told in tomllib.loads(PREDICTIONS.read_text("utf-8"))["prediction"]:
+        values = np.array([each[told["window"]] for each in trials])
+        outcome = _mean(values)
+        if told["window"] == "back":
+            outcome += f", {(values <= WITHIN).sum()} of {len(values)}"
+        rows.append((WINDOWS[told["window"]], told["before"], told["first"], told["second"], outcome))
+    return _table(("window", "version 1", "first prediction", "second", "measured"), rows)
 
 
 def _worlds(found: Found) -> str:

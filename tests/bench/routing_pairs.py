@@ -15,15 +15,14 @@ from inference.engines.registry import load_registry
 from streams.routing.expected.policyfile import ExpectedPolicy
 from streams.routing.policy import POLICIES
 from tests.bench.routing_policies import Final, Published, Stand, by_expected_cost, by_table, orders
-from tests.bench.routing_world import lots
+from tests.bench.routing_world import lots, on_offer
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 EXPECTED, YARDSTICK = "expected", "hybrid"
 ROUNDS = 4_000
 TAIL = 0.025
 WORTHS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
-LOCAL = "sd3.5_medium"
-TEXT_TRAINED = 0.92
+LOCAL, TEXT_TRAINED = "sd3.5_medium", "sd3.5_medium_text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +130,13 @@ def with_accuracy(policy: ExpectedPolicy, engine: str, accuracy: float) -> Expec
     return replace(policy, engines={**policy.engines, engine: changed})
 
 
-def settings(policy: ExpectedPolicy) -> dict[str, tuple[ExpectedPolicy, ExpectedPolicy | None]]:
-    """What the published figures leave open, turned both ways: what the policy believes, and what holds."""
+def settings(whole: ExpectedPolicy) -> dict[str, tuple[ExpectedPolicy, ExpectedPolicy | None]]:
+    """What the published figures leave open, turned both ways: what the policy believes, and what holds.
+
+    `whole` has also the engines that are not on offer; the text-trained one takes the local one's place.
+    """
+    policy = on_offer(whole)
+    trained = replace(policy, engines={**policy.engines, LOCAL: whole.engines[TEXT_TRAINED]})
 
     def together(share: float) -> ExpectedPolicy:
         return replace(policy, rates=replace(policy.rates, together=share))
@@ -141,7 +145,7 @@ def settings(policy: ExpectedPolicy) -> dict[str, tuple[ExpectedPolicy, Expected
     hopeless = with_accuracy(policy, LOCAL, 0.05)
     return {
         "as published": (policy, None),
-        "text-trained local engine (92 %)": (with_accuracy(policy, LOCAL, TEXT_TRAINED), None),
+        "text-trained local engine (`sd3.5_medium_text`, 92 %)": (trained, None),
         "local engine that cannot spell (5 %), believed 59 %": (policy, hopeless),
         "Ideogram spells like DALL·E 3 (61 %), believed 80 %": (policy, poor_ideogram),
         "errors fall on the same pictures": (policy, together(0.0)),

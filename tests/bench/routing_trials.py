@@ -30,13 +30,17 @@ TUNING = range(1_001, 1_030)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """How far engines are from what is published, in logits; `odds` and `rough` are the prompts' own."""
+    """How far engines are from what is published, in logits; `odds` and `rough` are the prompts' own.
+
+    `left` is what is left of the rate of the engine that becomes worse.
+    """
 
     name: str
     engine_sd: float = 0.7
     bucket_sd: float = 0.35
     odds: float | None = None
     rough: float = 0.0
+    left: float = 0.5
 
     def hidden(self, policy: ExpectedPolicy, seed: int) -> Hidden:
         found = hidden(policy, seed, engine_sd=self.engine_sd, bucket_sd=self.bucket_sd)
@@ -51,6 +55,7 @@ WORLDS = (
     World("prompts stray from their bucket", rough=0.7),
     World("all prompts alike", odds=1.0),
     World("prompts twice as uneven", odds=30.0),
+    World("the engine loses a quarter, not a half", left=0.75),
 )
 
 
@@ -60,7 +65,8 @@ class Trial:
 
     `learnt`: prompts 1,000 to 5,000. Then an engine is halved at 3,000: `before` are the 2,000 prompts up to
     there, `shocked` the next 500, `back` the 500 after those, `later` all from 3,500 on; `curve` has that run
-    by blocks.
+    by blocks. `noticed` is how many prompts after the halving that engine's older results were dropped, None
+    where they never were; `false_alarms` are those of the run in which nothing changed.
     """
 
     seed: int
@@ -73,6 +79,8 @@ class Trial:
     explored: float
     explorations: int
     usd: float
+    noticed: int | None
+    false_alarms: int
     curve: tuple[float, ...]
 
 
@@ -99,7 +107,7 @@ def trial(policy: ExpectedPolicy, world: World, seed: int) -> Trial:
     still = clairvoyant(policy, steady(truth), lot)
     engine = max(policy.engines, key=lambda name: still.asked.get(name, 0))
     steadily = learner(policy, steady(truth), lot, seed)
-    shock = from_then_on(truth, truth.halved(engine), HALVED_AT)
+    shock = from_then_on(truth, truth.lowered(engine, world.left), HALVED_AT)
     knowing, learning = clairvoyant(policy, shock, lot), learner(policy, shock, lot, seed)
     back = HALVED_AT + BACK_AFTER
     return Trial(
@@ -113,6 +121,10 @@ def trial(policy: ExpectedPolicy, world: World, seed: int) -> Trial:
         explored=float(max(steadily.explored_share.max(), learning.explored_share.max())),
         explorations=learning.explorations,
         usd=still.per_accepted(0, PROMPTS),
+        noticed=next(
+            (at - HALVED_AT for at, name in learning.alarms if at >= HALVED_AT and name == engine), None
+        ),
+        false_alarms=len(steadily.alarms),
         curve=tuple(ratio(learning, knowing, at, at + BLOCK) for at in range(0, PROMPTS, BLOCK)),
     )
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from schemas.events import Text
 from streams.routing.expected.deciding import Ending, Offer, Tried
@@ -28,13 +29,15 @@ PROMPTS = Path(__file__).parents[2] / "prompts" / "ai_posters.txt"
 # Scripts that the bundled reader knows: see prompts/README.md.
 READABLE = ("LATIN", "GREEK", "CJK", "HIRAGANA", "KATAKANA")
 CERTAIN = 1e9
+# Engines of the policy that the simulated worlds do not offer: this one's checkpoint is not at hand.
+NOT_OFFERED = ("sd3.5_medium_text",)
 # The registry's list prices for 1024 x 1024, and our machine at 3 dollars a GPU hour, held fixed here.
 USD: Mapping[str, float] = {
     "sd3.5_medium": 1.25 * 3 / 3600,
     "ideogram_v2a_turbo": 0.025,
     "gpt-image-2.5-flare": 0.0527,
     "gemini-3.1-flash-image": 0.0672,
-    "gemini-3-pro-image": 0.134,
+    "gemini-3-pro-image": 0.1344,
     "layout": 2.0 * 0.05 / 3600,
 }
 
@@ -64,8 +67,9 @@ class Hidden:
         rate = self.rates[engine][features.bucket]
         return chance(logit(rate) + self.rough * shift) if self.rough else rate
 
-    def halved(self, engine: str) -> Hidden:
-        worse = {bucket: rate / 2 for bucket, rate in self.rates[engine].items()}
+    def lowered(self, engine: str, left: float = 0.5) -> Hidden:
+        """With `left` of that engine's rates."""
+        worse = {bucket: rate * left for bucket, rate in self.rates[engine].items()}
         return replace(self, rates={**self.rates, engine: worse})
 
 
@@ -91,6 +95,12 @@ def poster_features() -> tuple[Features, ...]:
         texts = [Text(**text) for text in event["texts"]]
         found.append(features_of(texts, event.get("tags", ()), readable=is_readable(texts)))
     return tuple(found)
+
+
+def on_offer(policy: ExpectedPolicy) -> ExpectedPolicy:
+    """The policy with the engines that the simulated worlds offer, and no others."""
+    kept = {name: engine for name, engine in policy.engines.items() if name not in NOT_OFFERED}
+    return structs.replace(policy, engines=kept)
 
 
 def is_readable(texts: Sequence[Text]) -> bool:

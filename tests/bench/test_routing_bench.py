@@ -13,9 +13,9 @@ from tests.bench.routing_evidence import fitted
 from tests.bench.routing_pairs import figures, with_accuracy
 from tests.bench.routing_policies import Published, Stand, by_expected_cost, by_table, orders
 from tests.bench.routing_trials import USUAL, trial
-from tests.bench.routing_world import USD, drawn, hidden, lots, prompts
+from tests.bench.routing_world import USD, drawn, hidden, lots, on_offer, prompts
 
-POLICY = load_policy()
+POLICY = on_offer(load_policy())
 ORDERS = tuple(orders())
 
 

@@ -66,6 +66,9 @@ class LearningFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     strength: Annotated[float, Meta(ge=4, le=10_000)]
     spread: Annotated[float, Meta(gt=0, le=1.5)]
     memory: Annotated[float, Meta(ge=10, le=1_000_000)]
+    shift: Annotated[float, Meta(gt=0, le=3)]
+    # Below two nats every few results would pass for a change.
+    alarm: Annotated[float, Meta(ge=2, le=1_000)]
 
 
 class Exploration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,8 +133,13 @@ class ExpectedPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def table(self) -> Table:
         """The rates before any result."""
+        told = self.learning
         learning = Learning(
-            strength=self.learning.strength, spread=self.learning.spread, memory=self.learning.memory
+            strength=told.strength,
+            spread=told.spread,
+            memory=told.memory,
+            shift=told.shift,
+            alarm=told.alarm,
         )
         return Table(
             {

@@ -1,9 +1,9 @@
 from streams.routing.expected.policyfile import load_policy
 from tests.bench.routing_learning import clairvoyant, learner
 from tests.bench.routing_trials import from_then_on, ratio, steady
-from tests.bench.routing_world import hidden, prompts
+from tests.bench.routing_world import hidden, on_offer, prompts
 
-POLICY = load_policy()
+POLICY = on_offer(load_policy())
 COUNT, LEARNT, HALVED, BACK = 3_500, 1_000, 2_000, 2_500
 
 
@@ -12,7 +12,7 @@ def test_it_costs_within_a_tenth_of_knowing_the_rates_before_and_after_one_is_ha
     lot, truth = prompts(POLICY, seed, COUNT), hidden(POLICY, seed)
     asked = clairvoyant(POLICY, steady(truth), lot).asked
     most = max(POLICY.engines, key=lambda name: asked.get(name, 0))
-    shock = from_then_on(truth, truth.halved(most), HALVED)
+    shock = from_then_on(truth, truth.lowered(most), HALVED)
 
     knowing, learning = clairvoyant(POLICY, shock, lot), learner(POLICY, shock, lot, seed)
 

@@ -22,7 +22,8 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
         ("person_usd: 1.50", "person_usd: -1", r">= 0.0 - at `\$.prices.person_usd`; it says -1"),
         ("way: thompson", "way: gut", r"'gut' - at `\$.exploration.way`"),
         ("share: 0.03", "share: 0.9", r"<= 0.5 - at `\$.exploration.share`; it says 0.9"),
-        ("memory: 250", "memroy: 250", "memroy"),
+        ("memory: 1000", "memroy: 1000", "memroy"),
+        ("alarm: 8", "alarm: 0", r">= 2.0 - at `\$.learning.alarm`; it says 0"),
         ("passes_wrong: 0.025", "passes_wrong: 0.7", r"gate.passes_wrong`; it says 0.7"),
         ("odds: 6.0", "odds: 0.5", r">= 1.0 - at `\$.evidence.odds`; it says 0.5"),
         ("middle: 2.7, dense", "dense", "rates.texts: says nothing of middle"),
@@ -77,6 +78,15 @@ def test_every_engine_of_the_policy_is_in_the_registry() -> None:
     policy = load_policy()
 
     assert {*policy.engines, policy.compose.engine} <= set(load_registry().names)
+
+
+def test_the_text_trained_engine_is_held_for_better_wherever_its_untrained_twin_can_draw() -> None:
+    policy = load_policy()
+
+    for bucket in BUCKETS:
+        plain, trained = (policy.published_in(name, bucket) for name in ("sd3.5_medium", "sd3.5_medium_text"))
+        assert trained > plain if bucket.latin else trained >= plain
+    assert policy.engines["sd3.5_medium_text"].seconds == policy.engines["sd3.5_medium"].seconds
 
 
 def test_the_dearest_tag_says_what_composing_loses() -> None:
