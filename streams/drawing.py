@@ -14,7 +14,8 @@ from streams.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from inference.assets import AssetStore
     from inference.engines.breaker import Breaker
-    from inference.engines.registry import Engines, Local, Registry
+    from inference.engines.registry import Engines, Registry
+    from inference.engines.resolved import Local
     from inference.spending import Observer, Spending
 
 

@@ -19,11 +19,13 @@ from inference.engines.registry import Registry, load_registry
 from inference.legibility.service import OcrService
 from inference.render import RenderService
 from schemas.events import Asset
+from streams.advice import advising
 from streams.drawing import engines_of, spending_of, today
 from streams.expiry import ends_watched
 from streams.metrics import Metrics, metrics_of
 from streams.models import check_models, local_models
-from streams.routing.policy import policy_named
+from streams.routing.expected.advising import Advisor
+from streams.routing.policy import EXPECTED, policy_named
 from streams.runtime.clients import KafkaClients
 from streams.runtime.clock import SystemClock
 from streams.runtime.deadletters import DeadLetterLimit, DeadLetterWatch, Keep
@@ -66,7 +68,8 @@ async def run_line(
         metrics = stack.enter_context(metrics_of(settings))
         models = await _models(settings, stages, stack)
         service = await _service(settings, models, metrics, stack) if DRAWING & set(stages) else None
-        built = [await _build(name, settings, service, stack) for name in stages]
+        advisor = await _advisor(settings, models, stages, stack)
+        built = [await _build(name, settings, service, advisor, stack) for name in stages]
         if "preview" in stages and models.missing(WARMED) is None:
             # Last, so that it is called off before the engines end the process under it.
             stack.push_async_callback(_cancelled, asyncio.create_task(_warm(models)))
@@ -172,24 +175,43 @@ async def _service(
     )
 
 
+async def _advisor(
+    settings: Settings, models: LocalModels, stages: Sequence[str], stack: contextlib.AsyncExitStack
+) -> Advisor | None:
+    """For `score` always: a job is judged by the policy that routed it, whichever routes now."""
+    if "score" not in stages and not ("route" in stages and settings.policy == EXPECTED):
+        return None
+    engines = engines_of(settings, load_registry(), models)
+    return await stack.enter_async_context(advising(settings, engines))
+
+
 async def _build(
-    name: str, settings: Settings, service: RenderService | None, stack: contextlib.AsyncExitStack
+    name: str,
+    settings: Settings,
+    service: RenderService | None,
+    advisor: Advisor | None,
+    stack: contextlib.AsyncExitStack,
 ) -> Stage[Any]:
     if name == "route":
+        if settings.policy == EXPECTED and advisor is not None:
+            return route_stage(advisor)
         return route_stage(RouteDeps(policy_named(settings.policy)))
     if name in DRAWING and service is not None:
         deps = DrawDeps(service, SystemClock(), list_price(load_registry()))
         return preview_stage(deps) if name == "preview" else polish_stage(deps)
     if name == "score":
-        return score_stage(await _score_deps(settings, stack))
+        return score_stage(await _score_deps(settings, advisor, stack))
     raise StageStopped(f"stage {name!r} is unknown; known: {', '.join(STAGES)}", exit_code=EXIT_USAGE)
 
 
-async def _score_deps(settings: Settings, stack: contextlib.AsyncExitStack) -> ScoreDeps:
+async def _score_deps(
+    settings: Settings, advisor: Advisor | None, stack: contextlib.AsyncExitStack
+) -> ScoreDeps:
     ocr = OcrService(settings.readers)
     stack.push_async_callback(ocr.aclose)
     await ocr.start()
-    return ScoreDeps(ocr, AssetStore.open(settings.assets), list_price(load_registry()), recorded_policy)
+    store, price = AssetStore.open(settings.assets), list_price(load_registry())
+    return ScoreDeps(ocr, store, price, recorded_policy, advisor)
 
 
 def list_price(registry: Registry) -> ListPrice:

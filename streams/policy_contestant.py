@@ -32,12 +32,16 @@ from schemas.events import (
 from schemas.ids import digest
 from schemas.topics import POLISH
 from streams.line import list_price
-from streams.routing.policy import LAYOUT_ENGINE, LOCAL_ENGINES, Policy, policy_named
+from streams.routing.expected.advising import Advisor
+from streams.routing.expected.offering import OursPerHour, can_read, offers_here
+from streams.routing.expected.policyfile import load_policy
+from streams.routing.expected.remembering import Forgetful
+from streams.routing.policy import EXPECTED, LAYOUT_ENGINE, LOCAL_ENGINES, Policy, policy_named
 from streams.runtime.clock import SystemClock
 from streams.runtime.errors import Permanent, Retryable
-from streams.runtime.stage import Stage
+from streams.runtime.stage import Emit, Stage
 from streams.stages.draw import DrawDeps, draw_stage
-from streams.stages.route import RouteDeps, route
+from streams.stages.route import RouteDeps, route, route_by
 from streams.stages.score import ScoreDeps, score_stage
 
 _log = logging.getLogger(__name__)
@@ -56,7 +60,16 @@ def policy_contestant(name: str, room: Room) -> PolicyContestant:
     Raises:
         KeyError: no such policy; the text lists those there are.
     """
-    return PolicyContestant(policy_named(name), room.studio, room.registry)
+    policy = _advisor(room) if name == EXPECTED else policy_named(name)
+    return PolicyContestant(policy, room.studio, room.registry)
+
+
+def _advisor(room: Room) -> Advisor:
+    """By the published rates: a bench draws the same way again, whatever was learned before or meanwhile."""
+    policy = load_policy()
+    ours = OursPerHour(gpu=room.house.usd_per_gpu_hour, cpu=room.house.usd_per_cpu_hour)
+    offers = offers_here(policy, room.studio.engines, ours)
+    return Advisor(policy, Forgetful(), offers, can_read(room.studio.ocr.coverage))
 
 
 class PolicyContestant:
@@ -68,15 +81,16 @@ class PolicyContestant:
 
     payee: Payee = "infrastructure"
 
-    def __init__(self, policy: Policy, studio: Studio, registry: Registry) -> None:
-        self.name = f"{POLICY}{policy.name}"
-        self._policy = policy
+    def __init__(self, policy: Policy | Advisor, studio: Studio, registry: Registry) -> None:
+        self._advisor = policy if isinstance(policy, Advisor) else None
+        self._policy = policy.policy if isinstance(policy, Advisor) else policy
+        self.name = f"{POLICY}{self._policy.name}"
         self._studio = studio
         self._engines = {entry.name: _resolved(entry.name, studio) for entry in registry}
         self._price = list_price(registry)
         self._draw = draw_stage("bench", POLISH, DrawDeps(studio.service, SystemClock(), self._price))
         models = sorted((name, found.model) for name, found in self._engines.items() if found)
-        self.model = f"{policy.label} ({digest(*map(list, models))[:12]})"
+        self.model = f"{self._policy.label} ({digest(*map(list, models))[:12]})"
         keys = (
             live_key(found, studio.environ) for name in self._paid_engines() if (found := self._engines[name])
         )
@@ -85,7 +99,8 @@ class PolicyContestant:
     def price(self, event: PromptEvent) -> float:
         """As if every hosted render that the policy allows were made, by the dearest engine it may choose."""
         dearest = max((self._list_usd(name, event) for name in self._paid_engines()), default=0.0)
-        most = dearest * self._policy.hosted_attempts
+        policy = self._policy
+        most = dearest * (policy.hosted_attempts if isinstance(policy, Policy) else policy.attempts)
         return most if event.budget_usd is None else min(most, event.budget_usd)
 
     def paid(self, event: PromptEvent, detail: Detail) -> float:
@@ -110,11 +125,9 @@ class PolicyContestant:
 
     async def _final(self, event: PromptEvent, reader: _Remembering) -> Result:
         store: AssetStore = self._studio.store
-        scoring = score_stage(ScoreDeps(reader, store, self._price, lambda _job: self._policy))
-        (first,) = route(event, RouteDeps(self._policy))
-        assert isinstance(first.event, RenderJob)
-        ref = dataclasses.replace(first.event.ref, run=self._studio.run)
-        waiting: list[Event] = [dataclasses.replace(first.event, ref=ref)]
+        scoring = score_stage(ScoreDeps(reader, store, self._price, self._table_of, self._advisor))
+        (first,) = await self._routed(event)
+        waiting: list[Event] = [self._of_this_run(first.event)]
         while waiting:
             match waiting.pop():
                 case RenderJob() as job:
@@ -124,6 +137,22 @@ class PolicyContestant:
                 case Result(final=True) as result:
                     return result
         raise AssertionError(f"{self.name} left {event.id!r} without a final: the verdict never does")
+
+    async def _routed(self, event: PromptEvent) -> Sequence[Emit]:
+        if self._advisor is not None:
+            return await route_by(event, self._advisor)
+        return route(event, RouteDeps(self._table_of()))
+
+    def _table_of(self, _job: RenderJob | None = None) -> Policy:
+        assert isinstance(self._policy, Policy)
+        return self._policy
+
+    def _of_this_run(self, event: Event) -> Event:
+        """A prompt that nothing here may draw comes as a render that has failed."""
+        job = event.job if isinstance(event, Render) else event
+        assert isinstance(job, RenderJob)
+        ours = dataclasses.replace(job, ref=dataclasses.replace(job.ref, run=self._studio.run))
+        return dataclasses.replace(event, job=ours) if isinstance(event, Render) else ours
 
     def _sample(self, final: Result, draw: Draw) -> Sample:
         reading = final.legibility
@@ -156,9 +185,7 @@ class PolicyContestant:
         found = self._engines.get(attempt.engine)
         if attempt.emulated or found is None or not self._is_hosted(attempt):
             return 0.0
-        billing = found.entry.billing
-        forgiven = billing.prompt_refused == billing.output_refused == billing.time_out == "never"
-        if attempt.pictures is not None or forgiven:
+        if attempt.pictures is not None or found.entry.billing.forgives:
             return attempt.usd
         return max(attempt.usd, self._list_usd(attempt.engine, event))
 
@@ -174,7 +201,9 @@ class PolicyContestant:
 
     def _paid_engines(self) -> Sequence[str]:
         """All but our own that a policy asks have a successor or are one."""
-        asked = dict.fromkeys([*self._policy.succession, *self._policy.succession.values()])
+        policy = self._policy
+        named = policy.succession if isinstance(policy, Policy) else dict.fromkeys(policy.engines, "")
+        asked = dict.fromkeys(filter(None, [*named, *named.values()]))
         return [name for name in asked if name not in LOCAL_ENGINES and name != LAYOUT_ENGINE]
 
 

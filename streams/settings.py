@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from streams.routing.policy import POLICIES
+from streams.routing.policy import POLICY_NAMES
 from streams.runtime.resends import HORIZON
 
 PREFIX = "GLYPHSTREAM_"
@@ -120,7 +121,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         if name not in FIELDS:
             raise SettingsError(f"{path}: unknown setting {name!r}; known: {', '.join(sorted(FIELDS))}")
         values[name] = _parse(name, value, f"{path}: {name}")
-    if values.get("ledger") and _holds_password(str(values["ledger"])):
+    if urlsplit(str(values.get("ledger", ""))).password:
         raise SettingsError(
             f"{path}: ledger holds a password; leave it out, set PGPASSWORD or {PREFIX}LEDGER"
         )
@@ -132,8 +133,8 @@ def _parse(name: str, value: object, origin: str) -> object:
         parsed = _converted(value, FIELDS[name].default)
     except (TypeError, ValueError):
         raise SettingsError(f"{origin} is {value!r}; give {_wanted(name)}") from None
-    if name == "policy" and parsed not in POLICIES:
-        known = ", ".join(sorted(POLICIES))
+    if name == "policy" and parsed not in POLICY_NAMES:
+        known = ", ".join(sorted(POLICY_NAMES))
         raise SettingsError(f"{origin}: policy {parsed!r} is unknown; known: {known}")
     if name == "budgets":
         _check_budgets(parsed, origin)
@@ -142,12 +143,6 @@ def _parse(name: str, value: object, origin: str) -> object:
         if not least <= parsed <= most:
             raise SettingsError(f"{origin} is {value!r}; give {_wanted(name)}")
     return parsed
-
-
-def _holds_password(address: str) -> bool:
-    from inference.engines.ledger.address import holds_password
-
-    return holds_password(address)
 
 
 def _check_budgets(texts: object, origin: str) -> None:

@@ -82,9 +82,7 @@ class EngineContestant:
         """What the picture cost; the list price for one that did not come and may be billed."""
         if self._resolved.emulated:
             return 0.0
-        billing = self._resolved.entry.billing
-        forgiven = billing.prompt_refused == billing.output_refused == billing.time_out == "never"
-        if detail.sample.rendered or forgiven:
+        if detail.sample.rendered or self._resolved.entry.billing.forgives:
             return detail.sample.usd_hosted
         return max(detail.sample.usd_hosted, self.price(event))
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from inference.engines.allowed import is_loopback, shown
+from inference.engines.base import Unsupported
 from inference.engines.breaker import Breaker
 from inference.engines.contract import Contract
 from inference.engines.entries import Entry, Registry
@@ -43,10 +45,14 @@ class HostedEngines:
         """The engine of `entry`; `address` is where, if not at its provider's.
 
         Raises:
-            Unsupported: the key cannot be sent.
+            Unsupported: the key cannot be sent, or only in clear.
         """
         contract = ADAPTERS[entry.adapter](entry)
         where = address or self._addresses.get(entry.adapter) or entry.url or contract.address
+        if not where.startswith("https://") and not is_loopback(where):
+            raise Unsupported(
+                f"{entry.name}: {shown(where)} would be sent the key in clear; give an https address"
+            )
         return HostedEngine(
             Account(entry=entry, address=where, key=key),
             contract,

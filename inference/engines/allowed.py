@@ -26,6 +26,16 @@ class NotAllowed(ValueError):
     """An address that is not followed; the text says why, without the query."""
 
 
+def shown(url: str) -> str:
+    """Scheme, host and path of `url`: without a user's name, which a key may be, and without its query."""
+    try:
+        parts = urlsplit(url)
+        where = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "an address that cannot be read"
+    return f"{parts.scheme}://{where}{parts.path}"[:200]
+
+
 def is_loopback(url: str) -> bool:
     """Whether `url` names this machine."""
     try:

@@ -24,7 +24,8 @@ TROUBLE: Final[frozenset[Kind]] = frozenset({"transient", "unknown", "unclear"})
 class BreakerPolicy:
     """Opens after `failures` in `window_s`, for `open_s`, twice as long after each probe that failed.
 
-    A probe whose outcome nobody told counts as lost after `probe_s`.
+    A probe whose outcome nobody told counts as lost after `probe_s`. Who was too fast and is told no time
+    waits `pause_s`, twice as long each time it is too fast again.
     """
 
     failures: int = 5
@@ -33,6 +34,8 @@ class BreakerPolicy:
     longest_s: float = 600.0
     quota_s: float = 3600.0
     probe_s: float = 300.0
+    pause_s: float = 1.0
+    longest_pause_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class _State:
     reason: str = ""
     until: float | None = None
     open_s: float = 0.0
+    pause_s: float = 0.0
     probe_since: float | None = None
 
 
@@ -140,14 +144,23 @@ class Breaker:
         after_s = error.after_s if isinstance(error, Transient) else None
         if after_s is None and error.kind == "quota":
             after_s = self._policy.quota_s
-        state = self._states.get(engine)
-        if state is not None:
-            state.probe_since = None
-        if after_s:
-            until = self._clock() + after_s
-            # Answers cross: one to an earlier call must not shorten what a later one said.
-            known = state.until if state is not None and state.kind in TIMED else None
-            self._open(engine, error, max(until, known or until))
+        state = self._states.setdefault(engine, _State())
+        if state.kind in LASTING:
+            return
+        now = self._clock()
+        waiting = state.until if state.probe_since is None else None
+        # Other processes may share the limit: without a pause, all of them would ask again at once.
+        pause_s = 0.0 if after_s else self._pause_s(state, is_waiting=waiting is not None and now < waiting)
+        until = now + (after_s or pause_s)
+        # Answers cross: one to an earlier call must not shorten what a later one said.
+        self._open(engine, error, max(until, waiting or until))
+        self._states[engine].pause_s = pause_s
+
+    def _pause_s(self, state: _State, *, is_waiting: bool) -> float:
+        """Longer each time, but one time for all answers to calls that were under way together."""
+        if is_waiting and state.pause_s:
+            return state.pause_s
+        return min(self._policy.longest_pause_s, max(self._policy.pause_s, 2 * state.pause_s))
 
     def _trouble(self, engine: str, error: EngineError) -> None:
         state = self._states.setdefault(engine, _State())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Annotated, Final, Literal, Protocol, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from inference.engines.base import Unsupported
 from inference.engines.entries import Field
@@ -22,6 +23,12 @@ NOT_JSON: Final = "not-json"
 RATIO_TOLERANCE: Final = 0.02
 # A thousand brackets in a row are a RecursionError.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# A megabyte of `{},` is forty of Python objects. Base64 has none of these bytes, and a prompt few.
+MOST_PARTS: Final = 100_000
+_PARTS: Final = (b",", b"{", b"[")
+_MOST_TOKENS: Final = 1_000_000
+# What is said of a picture whose price is by tokens, and nobody can tell how many.
+UNCOUNTED: Final = "its tokens are not told in a way that can be read, so it is booked at its list price"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +106,42 @@ class Contract(Protocol):
 
 
 Shape = TypeVar("Shape")
+# Tokens as an answer counts them; more are no count.
+Count = Annotated[int, Meta(ge=0, le=_MOST_TOKENS)]
 
 
 def decoded(answer: Answer, shape: type[Shape]) -> Shape | Told:
-    """The answer's JSON as `shape`; where it is none, what stands for it."""
+    """The answer's JSON as `shape`; where it is none, or too much of it, what stands for it."""
+    if sum(map(answer.body.count, _PARTS)) > MOST_PARTS:
+        return Told(status=answer.status, words=("shape",), message=f"it has more than {MOST_PARTS} parts")
     try:
         return msgspec.json.decode(answer.body, type=shape)
     except msgspec.ValidationError as error:
         return Told(status=answer.status, words=("shape",), message=str(error))
     except _UNREADABLE:
         return Told(status=answer.status, words=(NOT_JSON,))
+
+
+def counted(raw: msgspec.Raw, shape: type[Shape]) -> Shape | None:
+    """The count of tokens that an answer tells as `shape`; None where it tells none that can be read.
+
+    What is paid for never depends on it, so its shape is looked at apart.
+    """
+    try:
+        return msgspec.json.decode(raw, type=shape | None) if bytes(raw) else None
+    except _UNREADABLE:
+        return None
+
+
+def text_in(value: object) -> str:
+    """`value` where it is a text, else ""."""
+    return value if isinstance(value, str) else ""
+
+
+def seed_in(value: object) -> Used:
+    """The seed that an answer tells, where it is one."""
+    is_seed = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32
+    return {"seed": value} if isinstance(value, int) and is_seed else {}
 
 
 def object_in(answer: Answer) -> dict[str, object] | None:

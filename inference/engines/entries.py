@@ -55,9 +55,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `fields` are the request fields its server takes beside prompt, width and height; `stands_in`
     says whether the emulator may take its place; `key_env` names the environment variable that
     holds its key; `url` is the address of an `http_render` server, or of one that stands for a hosted API;
-    `quality` is what a hosted API that has several is asked for; `reads_tokens` is how much of a prompt the
-    model reads, where it cuts the rest without a word; `in_flight` is how many pictures may be under way at
-    once. `aliases` are other names that people call it by; what is recorded is `name`.
+    `honours_key` says that such a server draws and charges once for one Idempotency-Key; `quality` is what a
+    hosted API that has several is asked for; `reads_tokens` is how much of a prompt the model reads, where it
+    cuts the rest without a word; `in_flight` is how many pictures may be under way at once. `aliases` are
+    other names that people call it by; what is recorded is `name`.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reads_tokens: Annotated[int, Meta(ge=1)] | None = None
     key_env: str | None = None
     key_optional: bool = False
+    honours_key: bool = False
     in_flight: Annotated[int, Meta(ge=1)] = 16
     timeout_s: Annotated[float, Meta(gt=0, le=600)] = 60.0
     stands_in: bool = True

@@ -8,15 +8,13 @@ from typing import Final
 
 from inference.engines.allowed import HOSTS, NotAllowed, check_address
 from inference.engines.base import Broken, EngineError, Transient
+from inference.engines.claims import is_picture
 from inference.engines.contract import Provider
 from inference.engines.redaction import Redactor
 from inference.engines.transport import Answer, Transport
-from inference.pictures import sniff
 
 # A drawn picture is paid for; three tries to fetch it cost nothing but these seconds.
 FETCH_WAITS_S: Final = (0.5, 2.0)
-# What file stores say of bytes that nobody described to them.
-NO_CLAIM: Final = ("", "application/octet-stream", "binary/octet-stream")
 _WORTH_ANOTHER_TRY: Final = (200, 404, 408, 425, 429)
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -43,37 +41,40 @@ class Fetcher:
         self._here = here
         self._sleep = sleep
 
-    async def fetched(self, url: str, request_id: str) -> Answer:
-        """The answer that holds the picture; `request_id` is what the provider calls the drawing of it.
+    async def fetched(self, url: str, request_id: str, *, until: float | None = None) -> Answer:
+        """The answer that holds the picture; `request_id` is what the provider calls the drawing of it, and
+        `until` the deadline of all tries, on the transport's clock.
 
         Raises:
             Broken: the address is not one of the provider's, more lies there than is taken, or no whole
-                picture came in three tries. It is billed, and that is known: nobody has to look.
+                picture came in three tries or in time. It is billed, and that is known: nobody has to look.
         """
         try:
             address = check_address(url, HOSTS[self._provider], here=self._here)
         except NotAllowed as error:
             told = self._redact(str(error))
             raise self._error(f"{self._engine}: its address is not followed: {told}", request_id) from None
-        return await self._tried(address, request_id)
+        until = self._transport.deadline() if until is None else until
+        return await self._tried(address, request_id, until)
 
-    async def _tried(self, address: str, request_id: str) -> Answer:
+    async def _tried(self, address: str, request_id: str, until: float) -> Answer:
         why = ""
         for wait_s in (*FETCH_WAITS_S, None):
             try:
-                answer = await self._transport.fetch(address)
+                answer = await self._transport.fetch(address, until=until)
             except Transient as error:
                 why = str(error)
             except EngineError as error:
                 raise self._error(str(error), request_id) from None
             else:
-                if _is_picture(answer):
+                if answer.status == 200 and is_picture(answer.body, type_of(answer)):
                     return answer
                 why = f"{self._engine}: {self._quoted(answer)}"
                 if answer.status < 500 and answer.status not in _WORTH_ANOTHER_TRY:
                     break
-            if wait_s is not None:
-                await self._sleep(wait_s)
+            if wait_s is None or self._transport.left_s(until) <= wait_s:
+                break
+            await self._sleep(wait_s)
         raise self._error(why, request_id)
 
     def _error(self, why: str, request_id: str) -> Broken:
@@ -93,10 +94,3 @@ class Fetcher:
 def type_of(answer: Answer) -> str:
     """The media type that the answer claims, as it stands there; "" where it claims none."""
     return answer.headers.get("content-type", "").strip().lower()
-
-
-def _is_picture(answer: Answer) -> bool:
-    """Whether it is what was paid for, were it ever so wrong: an error page with status 200 is not."""
-    claimed = type_of(answer)
-    is_claimed = claimed.startswith("image/") or claimed in NO_CLAIM
-    return answer.status == 200 and bool(answer.body) and (is_claimed or sniff(answer.body) is not None)

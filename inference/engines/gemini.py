@@ -6,30 +6,35 @@ import msgspec
 import orjson
 
 from inference.engines.contract import (
+    UNCOUNTED,
+    Count,
     Found,
     Provider,
     Request,
     Told,
     Used,
+    counted,
     decoded,
     no_such_size,
     ratio_of,
+    text_in,
     unsent,
 )
 from inference.engines.entries import Entry, TokenPrices
+from inference.engines.gemini_imagen import native_shape
 from inference.engines.google_errors import told_by
 from inference.engines.transport import Answer
 from schemas.events import Spec
 
 
 class _Inline(msgspec.Struct, frozen=True):
-    mimeType: str | None = None
+    mimeType: object = None
     data: bytes | None = None
 
 
 class _Part(msgspec.Struct, frozen=True):
-    text: str | None = None
-    thought: bool | None = None
+    text: object = None
+    thought: object = None
     inlineData: _Inline | None = None
 
 
@@ -39,8 +44,8 @@ class _Content(msgspec.Struct, frozen=True):
 
 class _Candidate(msgspec.Struct, frozen=True):
     content: _Content | None = None
-    finishReason: str | None = None
-    finishMessage: str | None = None
+    finishReason: object = None
+    finishMessage: object = None
 
     @property
     def parts(self) -> tuple[_Part, ...]:
@@ -49,19 +54,19 @@ class _Candidate(msgspec.Struct, frozen=True):
 
 class _Feedback(msgspec.Struct, frozen=True):
     blockReason: str | None = None
-    blockReasonMessage: str | None = None
+    blockReasonMessage: object = None
 
 
 class _Share(msgspec.Struct, frozen=True):
     modality: str | None = None
-    tokenCount: int | None = None
+    tokenCount: Count | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True):
-    promptTokenCount: int | None = None
-    candidatesTokenCount: int | None = None
+    promptTokenCount: Count | None = None
+    candidatesTokenCount: Count | None = None
     candidatesTokensDetails: tuple[_Share, ...] | None = None
-    thoughtsTokenCount: int | None = None
+    thoughtsTokenCount: Count | None = None
 
     def usd(self, prices: TokenPrices) -> float:
         """Dollars; output that nobody says to be words is the picture's."""
@@ -81,8 +86,8 @@ class _Usage(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True):
     candidates: tuple[_Candidate, ...] | None = None
     promptFeedback: _Feedback | None = None
-    usageMetadata: _Usage | None = None
-    modelVersion: str | None = None
+    usageMetadata: msgspec.Raw = msgspec.Raw()
+    modelVersion: object = None
 
 
 class Gemini:
@@ -100,7 +105,8 @@ class Gemini:
 
     def request(self, spec: Spec) -> Request:
         sizes = self._entry.sizes
-        shape = ratio_of(spec.width, spec.height, sizes.ratios)
+        # Who asked Imagen for its own sizes is drawn the same shape by what follows it.
+        shape = native_shape(spec.width, spec.height) or ratio_of(spec.width, spec.height, sizes.ratios)
         tier = sizes.tier(spec.width, spec.height)
         if shape is None or tier is None:
             raise no_such_size(self._entry.name, spec, sizes.ratios, most=sizes.largest_tier)
@@ -128,41 +134,40 @@ class Gemini:
             for part in candidate.parts
             if not part.thought and part.inlineData is not None and part.inlineData.data
         ]
+        usage, prices = counted(value.usageMetadata, _Usage), self._entry.price.per_million_tokens
+        usd = usage.usd(prices) if usage and prices else None
         if not drawn:
-            return _without_picture(value, self._usd(value.usageMetadata))
+            return _without_picture(value, usd)
         # A picture of no tokens is a count that was left out, not a picture for nothing.
-        counted = value.usageMetadata is not None and value.usageMetadata.candidatesTokenCount
+        is_counted = usage is not None and bool(usage.candidatesTokenCount)
         return Found(
             data=drawn[-1].data or b"",
-            media_type=drawn[-1].mimeType or "",
-            usd=self._usd(value.usageMetadata) if counted else None,
-            used=_counts(value),
+            media_type=text_in(drawn[-1].mimeType),
+            usd=usd if is_counted else None,
+            used=_counts(usage or _Usage(), text_in(value.modelVersion)),
+            note=UNCOUNTED if prices and not is_counted else "",
         )
-
-    def _usd(self, usage: _Usage | None) -> float | None:
-        prices = self._entry.price.per_million_tokens
-        return usage.usd(prices) if usage and prices else None
 
 
 def _without_picture(value: _Answer, usd: float | None) -> Told:
     if value.promptFeedback and value.promptFeedback.blockReason:
         feedback = value.promptFeedback
         words = (f"blockReason={feedback.blockReason}",)
-        return Told(status=200, words=words, message=feedback.blockReasonMessage or "", usd=usd)
+        # The prompt was counted and turned away; whether that is paid for, no count tells.
+        return Told(status=200, words=words, message=text_in(feedback.blockReasonMessage))
     if not value.candidates:
         return Told(status=200, words=("no-candidates",), usd=usd)
     first = value.candidates[0]
-    texts = [first.finishMessage, *(part.text for part in first.parts if not part.thought)]
-    words = (f"finishReason={first.finishReason or ''}",)
+    texts = [text_in(first.finishMessage), *(text_in(part.text) for part in first.parts if not part.thought)]
+    words = (f"finishReason={text_in(first.finishReason)}",)
     return Told(status=200, words=words, message=" ".join(filter(None, texts)), usd=usd)
 
 
-def _counts(value: _Answer) -> Used:
-    usage = value.usageMetadata or _Usage()
+def _counts(usage: _Usage, version: str) -> Used:
     counts = {
         "input_tokens": usage.promptTokenCount,
         "output_tokens": usage.candidatesTokenCount,
         "thought_tokens": usage.thoughtsTokenCount,
     }
     used: Used = {name: count for name, count in counts.items() if count is not None}
-    return {**used, "model_version": value.modelVersion} if value.modelVersion else used
+    return {**used, "model_version": version} if version else used

@@ -16,6 +16,7 @@ from inference.engines.contract import (
     decoded,
     no_such_size,
     ratio_of,
+    text_in,
     unsent,
 )
 from inference.engines.entries import Entry
@@ -36,11 +37,16 @@ _NATIVE: Final = {
 }
 
 
+def native_shape(width: int, height: int) -> str | None:
+    """The shape for which Imagen draws this very size; None where it is none of its sizes."""
+    return _NATIVE.get((width, height))
+
+
 class _Prediction(msgspec.Struct, frozen=True):
     bytesBase64Encoded: bytes | None = None
-    mimeType: str | None = None
-    prompt: str | None = None
-    raiFilteredReason: str | None = None
+    mimeType: object = None
+    prompt: object = None
+    raiFilteredReason: object = None
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -61,12 +67,11 @@ class GeminiImagen:
         return {"x-goog-api-key": key}
 
     def request(self, spec: Spec) -> Request:
-        shape = _NATIVE.get((spec.width, spec.height)) or ratio_of(
-            spec.width, spec.height, self._entry.sizes.ratios
-        )
+        ratios = self._entry.sizes.ratios
+        shape = native_shape(spec.width, spec.height) or ratio_of(spec.width, spec.height, ratios)
         tier = self._entry.sizes.tier(spec.width, spec.height)
         if shape is None or tier is None:
-            raise no_such_size(self._entry.name, spec, self._entry.sizes.ratios, most="2K")
+            raise no_such_size(self._entry.name, spec, ratios, most="2K")
         parameters = {
             "sampleCount": 1,
             "aspectRatio": shape,
@@ -94,6 +99,7 @@ class GeminiImagen:
         first = value.predictions[0]
         if not first.bytesBase64Encoded:
             word = "raiFilteredReason" if first.raiFilteredReason else "prediction-without-bytes"
-            return Told(status=200, words=(word,), message=first.raiFilteredReason or "")
-        used: Used = {"prompt": first.prompt} if first.prompt else {}
-        return Found(data=first.bytesBase64Encoded, media_type=first.mimeType or "", used=used)
+            return Told(status=200, words=(word,), message=text_in(first.raiFilteredReason))
+        prompt = text_in(first.prompt)
+        used: Used = {"prompt": prompt} if prompt else {}
+        return Found(data=first.bytesBase64Encoded, media_type=text_in(first.mimeType), used=used)

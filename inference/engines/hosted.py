@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,21 +18,20 @@ from inference.engines.base import (
     Unsupported,
 )
 from inference.engines.breaker import Breaker
+from inference.engines.claims import media_type_of
 from inference.engines.contract import Contract, Found, Request, Told, Used
 from inference.engines.entries import Entry
-from inference.engines.fetching import NO_CLAIM, Fetcher, Sleep, type_of
+from inference.engines.fetching import Fetcher, Sleep, type_of
 from inference.engines.outcomes import Terms, error_of
 from inference.engines.prompt_length import check_tokens, tokens_in
 from inference.engines.redaction import Redactor
 from inference.engines.request_ids import request_id_in
 from inference.engines.transport import Answer, Call, Limits, Slots, Transport
-from inference.pictures import PictureError, check_media_type, sniff
+from inference.pictures import PictureError, check_media_type
 from schemas.events import Spec
 
 _LARGE: Final = 256 * 1024
 _MOST_ID: Final = 512
-_OPAQUE: Final = "application/octet-stream"
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,58}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,14 +153,15 @@ class HostedEngine:
         return self._redact(request_id_in(self._contract.provider, headers, body))
 
     async def _draw(self, spec: Spec, request: Request, name: str) -> Picture:
-        answer = await self._transport.send(self._call(request, name))
+        until = self._transport.deadline()
+        answer = await self._transport.send(self._call(request, name), until=until)
         # Decoding tens of megabytes would hold up every other call.
         is_large = len(answer.body) > _LARGE
         found, request_id = await asyncio.to_thread(self._read, answer) if is_large else self._read(answer)
         if isinstance(found, Told):
             raise self._error(found, answer, request, request_id)
         usd = self._list_usd(request) if found.usd is None else found.usd
-        found = await self._bytes_of(found, usd, request_id)
+        found = await self._bytes_of(found, usd, request_id, until)
         return self._picture(spec, request, found, answer, usd=usd, request_id=request_id)
 
     def _call(self, request: Request, name: str) -> Call:
@@ -189,17 +188,16 @@ class HostedEngine:
             request_id=request_id,
         )
 
-    async def _bytes_of(self, found: Found, usd: float, request_id: str) -> Found:
+    async def _bytes_of(self, found: Found, usd: float, request_id: str, until: float) -> Found:
         """`found` with the bytes behind its address."""
         if not found.url:
             return found
         try:
-            answer = await self._fetcher.fetched(found.url, request_id)
+            answer = await self._fetcher.fetched(found.url, request_id, until=until)
         except EngineError as error:
             error.usd = usd
             raise
-        claimed = type_of(answer)
-        return replace(found, data=answer.body, media_type="" if claimed in NO_CLAIM else claimed)
+        return replace(found, data=answer.body, media_type=type_of(answer))
 
     def _picture(
         self, spec: Spec, request: Request, found: Found, answer: Answer, *, usd: float, request_id: str
@@ -207,7 +205,7 @@ class HostedEngine:
         is_emulated = answer.headers.get("x-emulated", "").lower() == "true"
         return Picture(
             data=found.data,
-            media_type=_media_type(found),
+            media_type=media_type_of(found.data, found.media_type),
             # What a stand-in drew must never answer for the model itself.
             model=f"emulator:{self._entry.name}" if is_emulated else self._entry.model,
             usd=usd,
@@ -241,16 +239,6 @@ def _checked_key(account: Account) -> str:
             kind="auth",
         )
     return key
-
-
-def _media_type(found: Found) -> str:
-    """The picture's own type where the claim agrees with it, else the claim, for whoever judges the bytes."""
-    claimed = found.media_type or sniff(found.data) or _OPAQUE
-    try:
-        return check_media_type(found.data, claimed)
-    except PictureError:
-        plain = claimed.partition(";")[0].strip().lower()
-        return plain if _MEDIA_TYPE.fullmatch(plain) else _OPAQUE
 
 
 def _otherwise(spec: Spec, told: Used) -> Used:

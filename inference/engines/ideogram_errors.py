@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from inference.engines.contract import NOT_JSON, Found, Told, Used, object_in, texts_in
+from inference.engines.contract import NOT_JSON, Found, Told, Used, object_in, seed_in, texts_in
 from inference.engines.signals import header_delay_s
 from inference.engines.transport import Answer
 
@@ -18,9 +18,8 @@ class Picture(msgspec.Struct, frozen=True):
     """One drawn picture; `url` is null or empty where it is withheld."""
 
     url: str | None = None
-    prompt: str | None = None
-    resolution: str | None = None
-    seed: int | None = None
+    prompt: object = None
+    seed: object = None
     is_image_safe: bool | None = None
 
 
@@ -38,8 +37,8 @@ def found_in(pictures: tuple[Picture, ...] | None) -> Found | Told:
         return Told(status=200, words=("is_image_safe=false",))
     if not first.url:
         return Told(status=200, words=("no-url",))
-    told: Used = {"prompt": first.prompt} if first.prompt is not None else {}
-    return Found(url=first.url, used=told if first.seed is None else {**told, "seed": first.seed})
+    told: Used = {"prompt": first.prompt} if isinstance(first.prompt, str) else {}
+    return Found(url=first.url, used={**told, **seed_in(first.seed)})
 
 
 def told_by(answer: Answer) -> Told:

@@ -9,15 +9,19 @@ import orjson
 
 from inference.engines.contract import (
     NOT_JSON,
+    UNCOUNTED,
+    Count,
     Found,
     Provider,
     Request,
     Told,
     Used,
     check_length,
+    counted,
     decoded,
     mapping_in,
     object_in,
+    text_in,
     texts_in,
     unsent,
 )
@@ -33,22 +37,22 @@ _MOST_CHARACTERS_DALLE: Final = 4_000
 class _Picture(msgspec.Struct, frozen=True):
     b64_json: bytes | None = None
     url: str | None = None
-    revised_prompt: str | None = None
+    revised_prompt: object = None
 
 
 class _Details(msgspec.Struct, frozen=True):
-    text_tokens: int | None = None
-    image_tokens: int | None = None
+    image_tokens: Count | None = None
 
 
 class _Usage(msgspec.Struct, frozen=True):
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: Count
+    output_tokens: Count
     input_tokens_details: _Details | None = None
 
     def usd(self, prices: TokenPrices) -> float:
         """Dollars; input that nobody says to be a picture's is text."""
-        of_images = (self.input_tokens_details.image_tokens if self.input_tokens_details else 0) or 0
+        told = (self.input_tokens_details.image_tokens if self.input_tokens_details else 0) or 0
+        of_images = min(told, self.input_tokens)
         return prices.usd(
             text_in=self.input_tokens - of_images, image_in=of_images, image_out=self.output_tokens
         )
@@ -56,8 +60,8 @@ class _Usage(msgspec.Struct, frozen=True):
 
 class _Answer(msgspec.Struct, frozen=True):
     data: tuple[_Picture, ...] | None = None
-    output_format: str | None = None
-    usage: _Usage | None = None
+    output_format: object = None
+    usage: msgspec.Raw = msgspec.Raw()
 
 
 class OpenAIImages:
@@ -102,23 +106,26 @@ class OpenAIImages:
         if isinstance(value, Told):
             return value
         first = value.data[0] if value.data else _Picture()
+        usage, prices = counted(value.usage, _Usage), self._entry.price.per_million_tokens
+        usd = usage.usd(prices) if usage and prices else None
         if not first.b64_json and not first.url:
-            return Told(status=200, words=("no-data",), usd=self._usd(value.usage))
+            return Told(status=200, words=("no-data",), usd=usd)
+        # A picture of no tokens is a count that was left out, not a picture for nothing.
+        is_counted = usage is not None and usage.output_tokens > 0
+        kind = text_in(value.output_format)
         return Found(
             data=first.b64_json or b"",
             url="" if first.b64_json else first.url or "",
-            media_type=f"image/{value.output_format}" if value.output_format else "",
-            usd=self._usd(value.usage) if value.usage and value.usage.output_tokens else None,
-            used=_used(first, value.usage),
+            media_type=f"image/{kind}" if kind else "",
+            usd=usd if is_counted else None,
+            used=_used(first, usage),
+            note=UNCOUNTED if prices and not is_counted else "",
         )
-
-    def _usd(self, usage: _Usage | None) -> float | None:
-        prices = self._entry.price.per_million_tokens
-        return usage.usd(prices) if usage and prices else None
 
 
 def _used(picture: _Picture, usage: _Usage | None) -> Used:
-    used: Used = {"prompt": picture.revised_prompt} if picture.revised_prompt else {}
+    revised = text_in(picture.revised_prompt)
+    used: Used = {"prompt": revised} if revised else {}
     if usage:
         used |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
     return used

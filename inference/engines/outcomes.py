@@ -29,7 +29,10 @@ from inference.engines.terms import Billing
 QUOTA_RECHECK_S: Final = 3600.0
 
 _ALL: Final = range(100, 600)
-_GATEWAY_GAVE_UP: Final = (504, 520, 524)
+_SERVER_ERROR: Final = range(500, 600)
+_UNAVAILABLE: Final = 503
+# A gateway's own: what is behind it may have drawn, and charged, when the gateway gave up on it.
+_GATEWAY_GAVE_UP: Final = (502, 504, *range(520, 530))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ BY_STATUS: Final = (  # A7
     Rule("transient", statuses=(408, 409, 425)),
     # The far side went on drawing when the gateway hung up: it is our own time-out by another name.
     Rule("unknown", statuses=_GATEWAY_GAVE_UP),
-    Rule("transient", statuses=range(500, 600)),
+    Rule("unknown", NOT_JSON, statuses=_SERVER_ERROR),
+    Rule("transient", statuses=_SERVER_ERROR),
 )
 
 _HINTS: Final[Mapping[Kind, str]] = {
@@ -111,10 +115,24 @@ _HINTS: Final[Mapping[Kind, str]] = {
 }
 
 
-def kind_of(provider: Provider, told: Told) -> Kind:
-    """The kind of outcome that `told` is."""
+def kind_of(provider: Provider, told: Told, billing: Billing) -> Kind:
+    """The kind of outcome that `told` is.
+
+    A server error is the provider's trouble, to be tried again, only where the provider says that it never
+    bills such a call: it may have come after the picture.
+    """
     rules = (*BY_PROVIDER[provider], *BY_STATUS)
-    return next((rule.kind for rule in rules if rule.fits(told)), "unclear")
+    kind: Kind = next((rule.kind for rule in rules if rule.fits(told)), "unclear")
+    if kind != "transient" or told.status not in _SERVER_ERROR:
+        return kind
+    is_safe = told.status == _UNAVAILABLE or billing.server_error == "never"
+    return "transient" if is_safe and _is_own_error(told) else "unknown"
+
+
+def _is_own_error(told: Told) -> bool:
+    """Whether the provider itself says that it failed; a page, or `{}`, may be any gateway's."""
+    is_worded = NOT_JSON not in told.words and bool(told.words or told.message)
+    return is_worded and told.status not in _GATEWAY_GAVE_UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +157,7 @@ def billed_by(kind: Kind, told: Told, billing: Billing) -> Billed:
         case "refused_output" | "no_image":
             return billing.output_refused
         case "unknown":
-            return billing.time_out
+            return billing.server_error if _is_own_error(told) else billing.time_out
         case "unclear":
             return "unknown" if succeeded else "never"
         case _:
@@ -169,7 +187,7 @@ def error_of(
 def _error_of(
     engine: str, provider: Provider, told: Told, body: bytes, redact: Redactor, billing: Billing
 ) -> EngineError:
-    kind = kind_of(provider, told)
+    kind = kind_of(provider, told, billing)
     billed = billed_by(kind, told, billing)
     said = ": ".join(filter(None, [", ".join(told.words), told.message]))
     # A shape that nobody knows is shown as it came.

@@ -6,8 +6,6 @@ import datetime as dt
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from inference.engines.base import Engine
@@ -21,6 +19,7 @@ from inference.engines.entries import (
     UnknownEngine,
     load_registry,
 )
+from inference.engines.resolved import EngineUnavailable, Hosted, Local, Resolved
 from schemas.events import Spec
 
 __all__ = [
@@ -43,59 +42,6 @@ USD_PER_CPU_HOUR = 0.05
 
 # What these draw with is this machine: nobody is paid by the picture.
 _OURS = frozenset({"layout", "sd3_local"})
-
-
-class EngineUnavailable(LookupError):
-    """The engine cannot be called here and nothing stands in; the text says what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """The engine that will really draw for `name`, and why it is that one.
-
-    `model` is what a picture is asked of: two that may draw differently never share it, so it names
-    the emulator where that draws, and the server where any server may be behind an engine. `asked_as` are the
-    engines before it that have ended.
-    """
-
-    name: str
-    entry: Entry
-    model: str
-    reason: str = ""
-    emulated: bool = False
-    asked_as: tuple[str, ...] = ()
-
-
-class Local(Protocol):
-    """The models on this machine, by the names of their engines (`local_sd3.LocalModels`)."""
-
-    def missing(self, name: str) -> str | None:
-        """Why none can draw for `name` here; None where one can."""
-        ...
-
-    def model(self, name: str) -> tuple[str, str]:
-        """The model's name, and a reason where one stands in for another."""
-        ...
-
-    def engine(self, name: str, *, usd_per_gpu_hour: float, usd_per_cpu_hour: float) -> Engine:
-        """The engine, which others may share a process with."""
-        ...
-
-    async def aclose(self) -> None:
-        """Ends the process; the next engine has another."""
-        ...
-
-
-class Hosted(Protocol):
-    """The adapters of hosted engines (`adapters.HostedEngines`)."""
-
-    def speaks(self, adapter: str) -> bool:
-        """Whether there is an adapter of that name."""
-        ...
-
-    def engine(self, entry: Entry, key: str, *, address: str | None = None) -> Engine:
-        """The engine of `entry`, called with `key`, at its provider's address or another."""
-        ...
 
 
 class Engines:
@@ -186,18 +132,15 @@ class Engines:
         entry = resolved.entry
         if entry.adapter in _OURS:
             return None
-        seconds = 0.0 if entry.price.per == "image" else entry.timeout_s
-        listed = entry.price.of(
+        if entry.price.per == "image":
+            return entry.price.most_usd(spec.width, spec.height, len(spec.prompt.encode()))
+        return entry.price.of(
             spec.width,
             spec.height,
-            seconds,
+            entry.timeout_s,
             usd_per_gpu_hour=self._usd_per_gpu_hour,
             usd_per_cpu_hour=self._usd_per_cpu_hour,
         )
-        tokens = entry.price.per_million_tokens
-        # No tokenizer makes more tokens than there are bytes.
-        asked = 0.0 if tokens is None else tokens.usd(text_in=len(spec.prompt.encode()))
-        return listed + asked
 
     async def aclose(self) -> None:
         """Closes every engine that was built; the next call builds anew."""
@@ -308,5 +251,6 @@ class Engines:
                 timeout_s=entry.timeout_s,
                 in_flight=entry.in_flight,
                 emulated=emulated,
+                honours_key=emulated or entry.honours_key,
             )
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from inference.engines.http_errors import retry_after_s
+from inference.engines.http_errors import LONGEST_S, retry_after_s
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)s")
 # For a machine without time zone data: in summer an hour late, which is better than early.
@@ -19,15 +19,15 @@ _PACIFIC: Final = dt.timezone(dt.timedelta(hours=-8))
 def header_delay_s(headers: Mapping[str, str]) -> float | None:
     """By `retry-after-ms` (OpenAI), else by Retry-After: seconds, or a date against the answer's own."""
     text = headers.get("retry-after-ms", "").strip()
-    if re.fullmatch(r"\d+(?:\.\d+)?", text):
-        return float(text) / 1000
+    if re.fullmatch(r"\d+(?:\.\d+)?", text, re.ASCII):
+        return min(float(text) / 1000, LONGEST_S)
     return retry_after_s(headers)
 
 
 def longest_duration_s(texts: Iterable[str]) -> float | None:
     """Google's durations ("17s", "3.5s"; protobuf's JSON form): the longest of them, or None."""
     found = [float(match[1]) for match in map(_DURATION.fullmatch, texts) if match]
-    return max(found, default=None)
+    return min(max(found), LONGEST_S) if found else None
 
 
 def until_pacific_midnight_s(headers: Mapping[str, str]) -> float | None:
@@ -37,12 +37,17 @@ def until_pacific_midnight_s(headers: Mapping[str, str]) -> float | None:
     """
     try:
         now = email.utils.parsedate_to_datetime(headers.get("date", ""))
-    except (TypeError, ValueError):
+        here = now.astimezone(_zone())
+        midnight = dt.datetime.combine(here.date() + dt.timedelta(days=1), dt.time(), tzinfo=_zone())
+        left = midnight.astimezone(dt.UTC) - now.astimezone(dt.UTC)
+    except (TypeError, ValueError, OverflowError):
         return None
+    # On the one day of the year that has 25 hours, an hour early.
+    return min(max(0.0, left.total_seconds()), LONGEST_S)
+
+
+def _zone() -> dt.tzinfo:
     try:
-        zone: dt.tzinfo = ZoneInfo("America/Los_Angeles")
+        return ZoneInfo("America/Los_Angeles")
     except ZoneInfoNotFoundError:
-        zone = _PACIFIC
-    here = now.astimezone(zone)
-    midnight = dt.datetime.combine(here.date() + dt.timedelta(days=1), dt.time(), tzinfo=zone)
-    return (midnight.astimezone(dt.UTC) - now.astimezone(dt.UTC)).total_seconds()
+        return _PACIFIC

@@ -21,6 +21,7 @@ from inference.engines.contract import (
     no_such_size,
     object_in,
     ratio_of,
+    seed_in,
     texts_in,
     unsent,
 )
@@ -41,7 +42,7 @@ _SHUT_OUT_S: Final = 60.0
 class _Answer(msgspec.Struct, frozen=True):
     image: bytes | None = None
     finish_reason: str | None = None
-    seed: int | None = None
+    seed: object = None
 
 
 class Stability:
@@ -100,7 +101,7 @@ class Stability:
             return Told(status=200, words=(f"finish_reason={value.finish_reason}",))
         if not value.image:
             return Told(status=200, words=("no-image",))
-        return Found(data=value.image, used={} if value.seed is None else {"seed": value.seed})
+        return Found(data=value.image, used=seed_in(value.seed))
 
     def _guidance(self, asked: float) -> float:
         least, most = _GUIDANCE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,13 +21,30 @@ class PriceStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     usd: Usd
 
 
+# What tokens of a picture are counted by.
+_SQUARE: Final = 1024 * 1024
+
+
 class TokenPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """US dollars a million tokens, for answers that count them. `text_out` is for words and for thinking."""
+    """US dollars a million tokens, for answers that count them. `text_out` is for words and for thinking.
+
+    `most_text_out` is how many of those one answer may have; `most_image_out` how many tokens a picture of
+    1024x1024 may have, larger ones more by their area. 0 where an answer has none, or the list price says it.
+    """
 
     text_in: Usd
     image_in: Usd
     image_out: Usd
     text_out: Usd = 0.0
+    most_text_out: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    most_image_out: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+    def most_usd(self, width: int, height: int, prompt_bytes: int) -> tuple[float, float]:
+        """US dollars that the picture may cost at most, and all that is said and thought around it."""
+        drawn = -(-self.most_image_out * max(width * height, _SQUARE) // _SQUARE)
+        # No tokenizer makes more tokens than there are bytes.
+        around = self.usd(text_in=prompt_bytes, text_out=self.most_text_out)
+        return self.usd(image_out=drawn), around
 
     def usd(self, *, text_in: int = 0, image_in: int = 0, image_out: int = 0, text_out: int = 0) -> float:
         """US dollars for so many tokens, to a tenth of a micro-dollar."""
@@ -67,6 +84,18 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 return seconds * usd_per_cpu_hour / 3600
             case "image":
                 return self.list_usd(width, height)
+
+    def most_usd(self, width: int, height: int, prompt_bytes: int) -> float:
+        """US dollars that one picture may cost at most, as far as is published; our own machine's time apart.
+
+        The list price, or what the most tokens that its picture may have cost, and for the prompt and the
+        thinking the most that those may have.
+        """
+        listed, tokens = self.list_usd(width, height), self.per_million_tokens
+        if tokens is None:
+            return listed
+        drawn, around = tokens.most_usd(width, height, prompt_bytes)
+        return max(listed, drawn) + around
 
     def list_usd(self, width: int, height: int) -> float:
         """The list price of one picture; 0 where it is our machine's time that costs."""
@@ -116,9 +145,19 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Billing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether a call that gave no picture is paid for."""
+    """Whether a call that gave no picture is paid for.
+
+    `time_out` is for calls of which no whole answer came, a gateway's errors among them; `server_error` for
+    a 5xx in the provider's own words other than 503. Where nothing is published, nobody knows.
+    """
 
     prompt_refused: Billed = "never"
     output_refused: Billed = "never"
-    time_out: Billed = "never"
+    time_out: Billed = "unknown"
+    server_error: Billed = "unknown"
     note: str = ""
+
+    @property
+    def forgives(self) -> bool:
+        """Whether no call without a picture is ever paid for."""
+        return {self.prompt_refused, self.output_refused, self.time_out, self.server_error} == {"never"}

@@ -15,6 +15,7 @@ import httpx
 
 from inference.engines.allowed import is_loopback
 from inference.engines.base import Broken, EngineError, Transient, Uncertain, Unsupported
+from inference.engines.clients import make_client
 from inference.engines.redaction import Redactor
 from inference.pictures import MAX_BYTES
 
@@ -109,17 +110,24 @@ class Transport:
         self._redact = redact
         self._limits = limits
         self._clock = clock
-        self._client = httpx.AsyncClient(
+        self._client = make_client(
             timeout=httpx.Timeout(limits.read_s or limits.total_s, connect=limits.connect_s, pool=None),
             # A connection that the far side closes just now would leave the outcome of a call unknown.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            follow_redirects=False,
             # A proxy from the environment must not carry what is meant for this machine.
             trust_env=not is_loopback(address),
         )
 
-    async def send(self, call: Call) -> Answer:
-        """The provider's answer, whatever its status.
+    def deadline(self) -> float:
+        """When a call that begins now must be over, on this transport's clock (seconds)."""
+        return self._clock() + self._limits.total_s
+
+    def left_s(self, until: float) -> float:
+        """Seconds until that deadline; 0 where it is over."""
+        return max(0.0, until - self._clock())
+
+    async def send(self, call: Call, *, until: float | None = None) -> Answer:
+        """The provider's answer, whatever its status; `until` is a `deadline`, by default a new one.
 
         Raises:
             Transient: it was never sent.
@@ -127,9 +135,9 @@ class Transport:
             Broken: the answer is too large, or packed in a way that was not asked for.
             Unsupported: it cannot be sent at all.
         """
-        return await self._exchange(call, self._limits.answer_bytes, lost=Uncertain)
+        return await self._exchange(call, self._limits.answer_bytes, until, lost=Uncertain)
 
-    async def fetch(self, url: str) -> Answer:
+    async def fetch(self, url: str, *, until: float | None = None) -> Answer:
         """The answer to a plain GET, without any key: what has been drawn, which may be asked for again.
 
         Raises:
@@ -137,16 +145,18 @@ class Transport:
             Broken, Unsupported: as `send`.
         """
         call = Call(url=url, method="GET", headers={"Accept": "image/png, image/jpeg, image/webp"})
-        return await self._exchange(call, self._limits.picture_bytes, lost=Transient)
+        return await self._exchange(call, self._limits.picture_bytes, until, lost=Transient)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    async def _exchange(self, call: Call, limit: int, *, lost: type[EngineError]) -> Answer:
+    async def _exchange(
+        self, call: Call, limit: int, until: float | None, *, lost: type[EngineError]
+    ) -> Answer:
         watch = _Watch()
         started = self._clock()
         try:
-            async with asyncio.timeout(self._limits.total_s):
+            async with asyncio.timeout(self.left_s(self.deadline() if until is None else until)):
                 return await self._stream(call, limit, watch, started)
         except EngineError as error:
             error.request_id = self._naming(watch.headers, bytes(watch.held[:ERROR_BYTES]))
@@ -219,15 +229,21 @@ class Transport:
         if packing not in ("identity", "", "gzip", "deflate"):
             raise _Unreadable(f"content-encoding {packing!r} was not asked for")
         unpacker = zlib.decompressobj(47) if packing in ("gzip", "deflate") else None
+        came = 0
         async for part in response.aiter_raw():
+            came += len(part)
             room = limit + 1 - len(held)
             try:
                 held += unpacker.decompress(part, room) if unpacker else part[:room]
             except zlib.error as error:
                 raise _Unreadable(f"{packing} answer cannot be unpacked: {error}") from error
-            if len(held) > limit:
+            if max(len(held), came) > limit:
                 del held[limit:]
                 raise _TooLarge(limit)
+            if unpacker and unpacker.unused_data:
+                raise _Unreadable(f"{packing} answer goes on after its end")
+        if unpacker and not unpacker.eof:
+            raise _Unreadable(f"{packing} answer ends before its end")
 
     def _told(self, error: Exception) -> str:
         return self._redact(str(error))[:200]

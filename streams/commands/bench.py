@@ -37,7 +37,7 @@ def command(app: App, /, **given: Any) -> int:
     from inference.bench.screen import Screen
     from streams.models import local_models
     from streams.policy_contestant import policy_contestant
-    from streams.routing.policy import POLICIES
+    from streams.routing.policy import POLICY_NAMES
 
     settings = app.settings()
     house = House(
@@ -53,7 +53,7 @@ def command(app: App, /, **given: Any) -> int:
         calls_hosted=settings.hosted,
     )
     screen = Screen(aside=asked.json == STANDARD_OUTPUT)
-    book = Book(tuple(POLICIES), policy_contestant)
+    book = Book(POLICY_NAMES, policy_contestant)
     try:
         return bench(asked, house, screen, readers=",".join(settings.readers), book=book)
     except WRONG as error:

@@ -7,22 +7,32 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from streams.commands.verb import Failure
-from streams.routing.policy import Policy, policy_named
+from streams.routing.policy import EXPECTED, Policy, policy_named
 from streams.runtime.errors import EXIT_USAGE
 from streams.settings import Settings
 
 if TYPE_CHECKING:
     from inference.assets import AssetStore
+    from streams.routing.expected.policyfile import ExpectedPolicy
 
 
-def known_policy(settings: Settings) -> Policy:
-    """Raises:
-    Failure: no such policy; the text lists those there are.
+def known_policy(settings: Settings) -> Policy | ExpectedPolicy:
+    """The table of that name, or the policy of expected costs.
+
+    Raises:
+        Failure: no such policy; the text lists those there are. Or its file is wrong; the text says where.
     """
+    if settings.policy != EXPECTED:
+        try:
+            return policy_named(settings.policy)
+        except KeyError as error:
+            raise Failure(str(error.args[0]), exit_code=EXIT_USAGE) from error
+    from streams.routing.expected.policyfile import PolicyFileError, load_policy
+
     try:
-        return policy_named(settings.policy)
-    except KeyError as error:
-        raise Failure(str(error.args[0]), exit_code=EXIT_USAGE) from error
+        return load_policy()
+    except PolicyFileError as error:
+        raise Failure(str(error), exit_code=EXIT_USAGE) from error
 
 
 def known_readers(settings: Settings) -> None:

@@ -42,7 +42,7 @@ INTERRUPTED = 130
     type=click.Path(path_type=Path, dir_okay=False),
     help="JSON lines; default: prompts/demo.jsonl of the project.",
 )
-@click.option("--policy", help="hybrid, local-first or hosted-first; default: the setting.")
+@click.option("--policy", help="hybrid, local-first, hosted-first or expected; default: the setting.")
 @click.option("--fresh", is_flag=True, help="Clear away a run that was cut off, instead of continuing it.")
 @pass_app
 def command(app: App, out: Path, prompts: Path | None, policy: str | None, fresh: bool) -> None:

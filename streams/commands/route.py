@@ -16,11 +16,14 @@ from streams.commands.choices import known_policy
 from streams.commands.documents import FILE_OR_STDIN, checked_or_failure
 from streams.commands.terminal import echo_json, safe
 from streams.commands.verb import App, VerbGroup, pass_app, subverb
+from streams.routing.policy import POLICY_NAMES, Policy
 
 if TYPE_CHECKING:
     from inference.engines.registry import Registry
-    from streams.routing.policy import Policy
     from streams.routing.table import Route
+    from streams.settings import Settings
+
+_AFTER_HELP = "A try before it, for --policy expected: pass, near, far, refused or failed."
 
 command = VerbGroup("route", help="Explain where a prompt would go, and why.")
 command.examples = ("glyphstream route explain prompts/demo.jsonl",)
@@ -51,24 +54,49 @@ class Explanation:
     examples=(
         "glyphstream route explain prompts/demo.jsonl --policy local-first",
         """echo '{"source":"me","id":"1","prompt":"\\"OPEN LATE\\""}' | glyphstream route explain -""",
+        "glyphstream route explain prompts/demo.jsonl --policy expected --after sd3.5_medium:near",
     ),
 )
 @click.argument("file", type=FILE_OR_STDIN)
-@click.option("--policy", help="hybrid, local-first or hosted-first; default: the setting.")
+@click.option("--policy", help=f"One of {', '.join(POLICY_NAMES)}; default: the setting.")
+@click.option("--after", multiple=True, metavar="ENGINE:ENDING", help=_AFTER_HELP)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each final.")
 @pass_app
-def explain(app: App, file: Path, policy: str | None, as_json: bool) -> None:
+def explain(app: App, file: Path, policy: str | None, after: tuple[str, ...], as_json: bool) -> None:
     """Explain where each prompt of FILE would go: the table from its first case to the one that holds.
 
-    Nothing is sent and no broker is needed. One explanation for each variant and locale.
+    The policy `expected` has no table: it tells what is known of each engine, what each step would cost to an
+    accepted image on average, and which it takes. Nothing is sent, nothing is kept, and no broker is needed.
+    One explanation for each variant and locale.
     """
-    chosen = known_policy(app.settings(policy=policy))
-    for placed in checked_or_failure(file).prompts:
+    settings = app.settings(policy=policy)
+    chosen = known_policy(settings)
+    prompts = checked_or_failure(file).prompts
+    if not isinstance(chosen, Policy):
+        _explain_expected(app, settings, [placed.event for placed in prompts], after, as_json=as_json)
+        return
+    if after:
+        raise click.UsageError("--after is for --policy expected; a table looks at no number")
+    for placed in prompts:
         for explanation in explanations(placed.event, chosen):
             if as_json:
                 echo_json(_as_mapping(placed.event, explanation, chosen))
             else:
                 click.echo(_as_text(placed.event, explanation, chosen))
+
+
+def _explain_expected(
+    app: App, settings: Settings, events: Sequence[PromptEvent], after: Sequence[str], *, as_json: bool
+) -> None:
+    from streams.commands.route_expected import explainer
+
+    with explainer(app, settings, after) as telling:
+        for event in events:
+            for told in telling.explained(event):
+                if as_json:
+                    echo_json(telling.as_mapping(told))
+                else:
+                    click.echo(telling.as_text(told))
 
 
 def explanations(event: PromptEvent, policy: Policy) -> list[Explanation]:

@@ -33,7 +33,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
     exits=(EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_DEAD_LETTER_LIMIT),
 )
 @click.argument("stages", nargs=-1, metavar="[STAGE]...", type=click.Choice(STAGES))
-@click.option("--policy", help="hybrid, local-first or hosted-first.")
+@click.option("--policy", help="hybrid, local-first, hosted-first or expected.")
 @click.option("--readers", help="OCR readers, separated by commas.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Events worked on at once, for each stage.")
 @click.option("--emulate", is_flag=True, help="Start the emulator, which stands in for engines without key.")

@@ -40,7 +40,7 @@ def decide_verdict(job: RenderJob, attempts: Sequence[Attempt], policy: Policy, 
     if last.outcome == "cancelled":
         return Verdict("stop", last.reason, status="cancelled")
     if last.outcome == "expired":
-        return _stop(attempts, last.reason or "the deadline passed", policy, otherwise="expired")
+        return stopped(attempts, last.reason or "the deadline passed", policy, otherwise="expired")
     if last.outcome == "refused":
         return _after_no_picture(job, attempts, policy, price, otherwise="refused")
     if last.outcome == "failed" or last.legibility is None:
@@ -67,11 +67,11 @@ def _after_picture(
                 return Verdict("polish", f"{_scored(reading)}, a winner; {why}", None, engine, "polish")
         return Verdict("accept", _scored(reading), status="accepted")
     if _in_hand(attempts, policy):
-        return _stop(attempts, f"{_shortfall(reading, policy)}; an earlier picture passes", policy)
+        return stopped(attempts, f"{_shortfall(reading, policy)}; an earlier picture passes", policy)
     following = _next_try(job, attempts, reading, policy, price)
     if following is None:
         why = f"{_shortfall(reading, policy)}; attempts or budget ran out"
-        return _stop(attempts, why, policy)
+        return stopped(attempts, why, policy)
     action, engine, purpose = following
     return Verdict(action, _shortfall(reading, policy), None, engine, purpose)
 
@@ -130,10 +130,15 @@ def _composition(job: RenderJob, attempts: Sequence[Attempt]) -> Next | None:
     return None if composed or not job.spec.texts else ("compose", LAYOUT_ENGINE, "compose")
 
 
+def gone(attempts: Sequence[Attempt]) -> float:
+    """Dollars that a prompt's budget has no more, those among them that nobody knows to be charged."""
+    return sum(attempt.usd + attempt.usd_unknown for attempt in attempts)
+
+
 def _affordable(engine: str, job: RenderJob, attempts: Sequence[Attempt], price: Price) -> bool:
     if job.budget_usd is None:
         return True
-    return sum(attempt.usd for attempt in attempts) + price(engine) <= job.budget_usd
+    return gone(attempts) + price(engine) <= job.budget_usd
 
 
 def _after_no_picture(
@@ -147,14 +152,14 @@ def _after_no_picture(
     """A refusal or a failure: the successor may do it; a refused prompt is not set in type instead."""
     last = attempts[-1]
     if _in_hand(attempts, policy):
-        return _stop(
+        return stopped(
             attempts, f"{last.engine} {last.outcome}: {last.reason}; an earlier picture passes", policy
         )
     following = _escalation(job, attempts, policy, price) if len(attempts) < policy.attempts else None
     if following is None and otherwise == "failed":
         following = _composition(job, attempts)
     if following is None:
-        return _stop(attempts, last.reason, policy, otherwise=otherwise)
+        return stopped(attempts, last.reason, policy, otherwise=otherwise)
     action, engine, purpose = following
     return Verdict(action, f"{last.engine} {last.outcome}: {last.reason}", None, engine, purpose)
 
@@ -165,9 +170,10 @@ def _in_hand(attempts: Sequence[Attempt], policy: Policy) -> bool:
     return best is not None and best.legibility is not None and passes(best.legibility, policy.accept)
 
 
-def _stop(
+def stopped(
     attempts: Sequence[Attempt], reason: str, policy: Policy, *, otherwise: Status = "best_effort"
 ) -> Verdict:
+    """The end without another try: with a picture that passes, else the best there is, else `otherwise`."""
     if _in_hand(attempts, policy):
         return Verdict("stop", reason, status="accepted")
     drawn = best_attempt(attempts) is not None

@@ -9,6 +9,7 @@ from inference.engines.base import Transient
 from inference.render import RenderService
 from schemas.events import Outcome, Render, RenderJob
 from schemas.topics import RENDERS, Topic
+from streams.routing.verdict import gone
 from streams.runtime.clock import Clock
 from streams.runtime.errors import Retryable
 from streams.runtime.stage import Emit, GivenUp, Stage
@@ -47,7 +48,7 @@ def _not_worth_starting(job: RenderJob, deps: DrawDeps) -> Render | None:
         return _undrawn(
             job, "expired", f"deadline {job.deadline.isoformat()} passed before {job.engine} began"
         )
-    spent = sum(attempt.usd for attempt in job.history)
+    spent = gone(job.history)
     price = deps.price(job.engine, job.spec.width, job.spec.height)
     if job.budget_usd is not None and spent + price > job.budget_usd:
         why = f"budget_usd {job.budget_usd:g}: {spent:.4f} spent, {job.engine} costs {price:.4f}"

@@ -73,6 +73,7 @@ def result_of(
         reason=reason,
         attempts=tuple(attempt for attempt in attempts if attempt.engine),
         usd=sum(attempt.usd for attempt in attempts),
+        usd_unknown=sum(attempt.usd_unknown for attempt in attempts),
         seconds=sum(attempt.seconds for attempt in attempts),
         campaign=job.campaign,
     )

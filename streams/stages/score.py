@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
-from inference.legibility.acceptance import passes
+from inference.legibility.acceptance import DEFAULT, Acceptance, passes
 from inference.legibility.service import ReaderFailed
 from schemas.events import Asset, Attempt, Legibility, Purpose, Render, RenderJob, Spec, Status, Text
 from schemas.topics import RENDERS, RESULTS
+from streams.routing.expected.advising import Advisor
 from streams.routing.policy import POLICIES, Policy
 from streams.routing.verdict import Verdict, best_attempt, decide_verdict
 from streams.runtime.errors import Permanent, Retryable
@@ -37,10 +38,13 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ScoreDeps:
+    """`advisor` judges what was routed by expected cost; without it, that is of an unknown policy."""
+
     ocr: Judge
     store: AssetStore
     price: ListPrice
     policy_of: Callable[[RenderJob], Policy]
+    advisor: Advisor | None = None
 
 
 def recorded_policy(job: RenderJob) -> Policy:
@@ -60,18 +64,16 @@ async def score(render: Render, deps: ScoreDeps) -> Sequence[Emit]:
     """Reads `render`, publishes what consumers may know, and the next job where there is one.
 
     Raises:
-        Retryable: the reader or the asset store did not answer.
+        Retryable: the reader, the asset store, or what is known of the engines did not answer.
         Permanent: the picture is gone from the store, or no longer what it was.
     """
     legibility = await _read(render, deps)
     attempts = (*render.job.history, _attempt(render, legibility))
-    verdict = decide_verdict(
-        render.job, attempts, deps.policy_of(render.job), _price_for(render.job.spec, deps)
-    )
+    verdict = await _verdict(render.job, attempts, deps)
     last = dataclasses.replace(attempts[-1], verdict=verdict.action)
     attempts = (*attempts[:-1], last)
     if verdict.status is not None:
-        chosen = best_attempt(attempts) if verdict.action == "stop" else last
+        chosen = _shown(attempts, verdict)
         final = result_of(render.job, attempts, chosen, status=verdict.status, reason=verdict.reason)
         return (Emit(RESULTS, final),)
     job = _next_job(render.job, attempts, verdict)
@@ -80,6 +82,26 @@ async def score(render: Render, deps: ScoreDeps) -> Sequence[Emit]:
         preview = result_of(render.job, attempts, last, status=None, reason=verdict.reason)
         emits.append(Emit(RESULTS, preview))
     return emits
+
+
+async def _verdict(job: RenderJob, attempts: Sequence[Attempt], deps: ScoreDeps) -> Verdict:
+    if deps.advisor is not None and deps.advisor.decides(job):
+        return await deps.advisor.verdict(job, attempts)
+    return decide_verdict(job, attempts, deps.policy_of(job), _price_for(job.spec, deps))
+
+
+def _accepted_by(job: RenderJob, deps: ScoreDeps) -> Acceptance:
+    if deps.advisor is not None and deps.advisor.decides(job):
+        return DEFAULT
+    return deps.policy_of(job).accept
+
+
+def _shown(attempts: Sequence[Attempt], verdict: Verdict) -> Attempt | None:
+    """A person is shown the last picture, or the best of those before where it brought none."""
+    last = attempts[-1]
+    if verdict.action == "stop" or (verdict.action == "person" and last.pictures is None):
+        return best_attempt(attempts)
+    return last
 
 
 def _price_for(spec: Spec, deps: ScoreDeps) -> Callable[[str], float]:
@@ -112,6 +134,7 @@ def _attempt(render: Render, legibility: Legibility | None) -> Attempt:
         pictures=render.pictures,
         legibility=legibility,
         usd=render.usd,
+        usd_unknown=render.usd_unknown,
         seconds=render.seconds,
         emulated=render.emulated,
         cached=render.cached,
@@ -154,7 +177,7 @@ def _give_up(render: Render, error: Exception, deps: ScoreDeps) -> GivenUp:
     if (
         chosen is not None
         and chosen.legibility is not None
-        and passes(chosen.legibility, deps.policy_of(job).accept)
+        and passes(chosen.legibility, _accepted_by(job, deps))
     ):
         status = "accepted"
     final = result_of(job, attempts, chosen, status=status, reason=f"score: {error}")

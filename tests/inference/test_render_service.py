@@ -486,7 +486,7 @@ def emulator_url() -> Iterator[str]:
         ("sd3.5_local", "sd3.5_local", None),
         ("sd3.5_medium", "sd3.5_medium", None),
         ("http_render", "http_render", None),
-        ("imagen4_remote", "gemini-3.1-flash-image", 0.0448),
+        ("imagen4_remote", "gemini-3.1-flash-image", 0.04482),
         ("imagen4_ultra", "gemini-3-pro-image", 0.1344),
         ("dalle3_hd", "gpt-image-2.5-flare", 0.0527),
         ("ideogram_v2a_turbo", "ideogram_v2a_turbo", 0.025),

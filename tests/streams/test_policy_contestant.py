@@ -18,6 +18,10 @@ from inference.engines.base import Refused, Transient, Unsupported
 from inference.engines.registry import load_registry
 from schemas.events import PromptEvent, Spec
 from streams.policy_contestant import PolicyContestant
+from streams.routing.expected.advising import Advisor
+from streams.routing.expected.offering import OursPerHour, can_read, offers_here
+from streams.routing.expected.policyfile import load_policy
+from streams.routing.expected.remembering import Forgetful
 from streams.routing.policy import POLICIES
 from tests.inference.bench.scripted import (
     READER,
@@ -232,3 +236,18 @@ async def test_a_reader_without_an_answer_leaves_the_final_unjudged() -> None:
     made, _ = studio()
     detail = await drawn("hosted-first", PREVIEWED, replace(made, ocr=Dead()))
     assert (detail.sample.outcome, detail.sample.accepted, detail.lines) == ("rendered", None, ())
+
+
+async def test_expected_costs_are_reckoned_from_what_is_published() -> None:
+    made, _ = studio(sd3_5_medium_text=wrong)
+    offers = offers_here(load_policy(), made.engines, OursPerHour(gpu=3.0, cpu=0.05))
+    advisor = Advisor(load_policy(), Forgetful(), offers, can_read(made.ocr.coverage))
+    one = PolicyContestant(advisor, made, load_registry())
+    first = await one.draw(PREVIEWED, draw_of(PREVIEWED, "expected"))
+    again = await one.draw(PREVIEWED, draw_of(PREVIEWED, "expected"))
+    went = [attempt.engine for attempt in first.attempts]
+    assert went[0] == "sd3.5_medium_text"
+    assert went == [attempt.engine for attempt in again.attempts]
+    assert first.sample.engine == "policy:expected"
+    assert first.sample.accepted is True
+    assert one.price(PREVIEWED) > 0

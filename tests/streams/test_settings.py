@@ -83,7 +83,10 @@ def test_a_duration_is_a_finite_number(value: str, file: Path) -> None:
         ('no_cache = "maybe"', "no_cache is 'maybe'; give true or false"),
         ("assets = 3", "assets is 3; give text such as 'out/assets'"),
         ("topic_prefix = 3", "topic_prefix is 3; give text"),
-        ('policy = "bold"', "policy: policy 'bold' is unknown; known: hosted-first, hybrid, local-first"),
+        (
+            'policy = "bold"',
+            "policy: policy 'bold' is unknown; known: expected, hosted-first, hybrid, local-first",
+        ),
         ("concurency = 3", "unknown setting 'concurency'; known: assets, "),
         ("concurrency =", "is not TOML"),
     ],

@@ -31,7 +31,7 @@ from inference.engines.emulator.scripts import HEADER, Script
 
 PICTURES = "/api/images/ephemeral"
 _SUFFIX = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-_ON_THE_WAY = frozenset({"slow", "cut", "endless", "html", "lost"})
+_ON_THE_WAY = frozenset({"slow", "cut", "endless", "html", "lost", "bad_gateway"})
 _OUTCOMES: dict[str, Outcome] = {
     "auth": "auth",
     "quota": "quota",
@@ -105,7 +105,13 @@ class _Call:
         if seed is None:
             # No seed in the request: each asking is a new picture, and the same in every run.
             seed = seed_of(contract.name, order.model, order.prompt, nth)
-        self._order = replace(order, seed=seed)
+        thoughts = script.thoughts if order.thought_micros else 0
+        self._order = replace(
+            order,
+            seed=seed,
+            micros=order.micros + thoughts * order.thought_micros,
+            options={**order.options, "thoughts": thoughts},
+        )
         self._dice = self._profile.dice(order.model, seed, order.prompt)
 
     def quoted(self) -> Response:
@@ -161,9 +167,10 @@ class _Call:
         self._keep(shots, delay)
         charged = script.charge is not False
         answer = self._contract.done(order, shots, self._receipt(charged=charged))
-        status = 0 if script.fault == "lost" and script.where == "answer" else answer.status
-        self._write("image", status, order.micros if charged else 0, script)
         on_the_way = script.fault in _ON_THE_WAY and script.where == "answer"
+        told = {"lost": 0, "bad_gateway": script.status or 502} if on_the_way else {}
+        status = told.get(script.fault or "", answer.status)
+        self._write("image", status, order.micros if charged else 0, script)
         return self._delivered(answer, script if on_the_way else Script())
 
     async def _shot(self, index: int) -> Shot:

@@ -14,6 +14,7 @@ from inference.engines.emulator.scripts import Script
 SLOW_PARTS = 8
 CHUNK = 64 * 1024
 HTML = b"<!DOCTYPE html><html><head><title>Service</title></head><body><h1>Please wait</h1></body></html>"
+BAD_GATEWAY = b"<html><head><title>Bad Gateway</title></head><body>upstream ended early</body></html>"
 EMULATED = {"X-Emulated": "true"}
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -69,6 +70,8 @@ def delivered(answer: Answer, script: Script, sleep: Sleep) -> Response:
             return _streamed(answer, _endlessly(answer.body, script.bytes))
         case "html":
             return Response(HTML, 200, media_type="text/html", headers=EMULATED)
+        case "bad_gateway":
+            return Response(BAD_GATEWAY, script.status or 502, media_type="text/html", headers=EMULATED)
         case _:
             return Response(answer.body, answer.status, headers=_headers(answer))
 

@@ -32,7 +32,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `charge` overrides whether the provider charges for such an outcome. `where` says whether a fault of the
     way strikes the answer or, where pictures are fetched by address, that fetch. `bytes` is how much an
-    endless body sends before it ends after all. `after_s` is the wait that a 429 asks for.
+    endless body sends before it ends after all. `after_s` is the wait that a 429 asks for. `thoughts` is how
+    many tokens a model thinks that is charged for thinking.
     """
 
     fault: Fault | None = None
@@ -42,6 +43,7 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     delay_s: Seconds = 0.0
     charge: bool | None = None
     misspell: Chance | None = None
+    thoughts: Annotated[int, Meta(ge=0, le=32_768)] = 0
     where: Literal["answer", "fetch"] = "answer"
     bytes: Annotated[int, Meta(ge=1)] = 8 << 30
 

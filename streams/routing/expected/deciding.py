@@ -24,10 +24,14 @@ _NEVER: Final = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An engine that may be called now, at the most that one picture may cost, our own machines included."""
+    """An engine that may be called now, at the most that one picture may cost, our own machines included.
+
+    `emulated` says that the emulator would draw in its place, whose results tell nothing of the engine.
+    """
 
     engine: str
     usd: float
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,8 @@ def decide(
     ranked = _ranked(
         policy, question, belief, {name: beta.mean for name, beta in known.items()}, table, every
     )
-    best, explored = ranked[0], False
     other = _explored(policy, table, question, belief, known, ranked[0], purse, source)
-    if other is not None:
-        best, explored = other, True
+    best, explored = (ranked[0], False) if other is None else (other, True)
     engine = policy.compose.engine if best.step == "compose" else best.engine
     return Decision(
         step=_step(best, question.tries),
@@ -137,17 +139,24 @@ def believed(policy: ExpectedPolicy, table: Table, features: Features, tries: Se
 
 
 def learned(policy: ExpectedPolicy, table: Table, features: Features, tries: Sequence[Tried]) -> Table:
-    """The table after the last of `tries`. An engine that was away has told nothing of its pictures."""
+    """The table after the last of `tries`."""
+    found = credit_of(policy, table, features, tries)
+    return table if found is None else table.noted(tries[-1].engine, features.bucket, found)
+
+
+def credit_of(
+    policy: ExpectedPolicy, table: Table, features: Features, tries: Sequence[Tried]
+) -> Credit | None:
+    """What the last of `tries` tells of its engine; None where it was away or nobody could judge it."""
     *earlier, last = tries
-    if last.ending == "failed" or not features.readable:
-        return table
+    if last.ending == "failed" or not features.readable or features.regions == 0:
+        return None
     passed = last.ending == "pass"
     if last.engine == policy.compose.engine:
-        return table.noted(last.engine, features.bucket, Credit(float(passed), float(not passed)))
+        return Credit(float(passed), float(not passed))
     rate = table.posterior(last.engine, features.bucket).mean
     belief = believed(policy, table, features, earlier)
-    credit = credited(rate, belief, policy.evidence.odds, passed=passed)
-    return table.noted(last.engine, features.bucket, credit)
+    return credited(rate, belief, policy.evidence.odds, passed=passed)
 
 
 def _known(policy: ExpectedPolicy, table: Table, question: Question) -> dict[str, Beta]:

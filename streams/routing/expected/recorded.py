@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from inference.legibility.acceptance import DEFAULT, Acceptance, passes
 from schemas.events import Attempt, Legibility
-from streams.routing.expected.deciding import Decision, Ending, Tried
+from streams.routing.expected.deciding import Decision, Ending, Step, Tried
 from streams.routing.expected.policyfile import ExpectedPolicy
 from streams.routing.verdict import Verdict
 
@@ -30,20 +30,29 @@ def verdict_of(decision: Decision) -> Verdict:
     Raises:
         ValueError: it is a prompt's first step, which is a route and no verdict.
     """
-    reason = f"{decision.step} at ${decision.expected_usd:.4f} on average, the least of {_others(decision)}"
-    if decision.explored:
-        reason = f"to learn, instead of {decision.instead}; ${decision.usd:.4f} from the exploration budget"
-    match decision.step:
+    return verdict_by(decision.step, decision.engine, reason_of(decision))
+
+
+def verdict_by(step: Step, engine: str, reason: str) -> Verdict:
+    """Raises:
+    ValueError: it is a prompt's first step, which is a route and no verdict.
+    """
+    match step:
         case "accept":
             return Verdict("accept", reason, status="accepted")
         case "person":
             return Verdict("person", reason, status="needs_review")
         case "reroll" | "escalate" | "compose":
-            return Verdict(decision.step, reason, None, decision.engine, decision.step)
+            return Verdict(step, reason, None, engine, step)
         case "draw":
-            raise ValueError(
-                f"step: 'draw' by {decision.engine} begins a prompt; a verdict follows an attempt"
-            )
+            raise ValueError(f"step: 'draw' by {engine} begins a prompt; a verdict follows an attempt")
+
+
+def reason_of(decision: Decision) -> str:
+    """Why this step, in a line."""
+    if decision.explored:
+        return f"to learn, instead of {decision.instead}; ${decision.usd:.4f} from the exploration budget"
+    return f"{decision.step} at ${decision.expected_usd:.4f} on average, the least of {_others(decision)}"
 
 
 def _others(decision: Decision) -> str:

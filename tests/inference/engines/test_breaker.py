@@ -99,10 +99,47 @@ def test_a_quota_without_a_time_is_looked_at_again_within_the_hour(breaker: Brea
     assert breaker.ask("e") is None
 
 
-def test_a_rate_without_a_time_is_the_caller_s_to_pace(breaker: Breaker) -> None:
-    for _ in range(100):
-        breaker.failed("e", Transient("inflight_limit", kind="rate"))
-    assert breaker.ask("e") is None
+def test_a_rate_without_a_time_pauses_longer_each_time(breaker: Breaker, clock: Clock) -> None:
+    too_fast = Transient("inflight_limit", kind="rate")
+    pauses = []
+    for _ in range(9):
+        for _ in range(10):
+            breaker.failed("e", too_fast)
+        shut = breaker.ask("e")
+        assert shut is not None
+        assert shut.for_s is not None
+        pauses.append(shut.for_s)
+        clock.now += shut.for_s
+        assert breaker.ask("e") is None
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    breaker.succeeded("e")
+    breaker.failed("e", too_fast)
+    shut = breaker.ask("e")
+    assert shut is not None
+    assert shut.for_s == 1
+
+
+def test_a_wish_to_come_back_at_once_is_a_pause_all_the_same(breaker: Breaker) -> None:
+    breaker.failed("e", Transient("too fast", kind="rate", after_s=0.0))
+    assert breaker.ask("e") is not None
+
+
+def test_a_rate_never_opens_what_a_person_must_mend(breaker: Breaker, clock: Clock) -> None:
+    breaker.failed("e", Unsupported("HTTP 401", kind="auth"))
+    breaker.failed("e", Transient("too fast", kind="rate"))
+    clock.now += 1e6
+    shut = breaker.ask("e")
+    assert shut is not None
+    assert shut.kind == "auth"
+
+
+def test_an_answer_from_before_does_not_shorten_the_wait_after_trouble(
+    breaker: Breaker, clock: Clock
+) -> None:
+    tripped(breaker)
+    breaker.failed("e", Transient("too fast", kind="rate"))
+    clock.now += POLICY.open_s - 0.1
+    assert breaker.ask("e") is not None
 
 
 @pytest.mark.parametrize("kind", ["transient", "unknown", "unclear"])

@@ -56,7 +56,7 @@ def with_ends(**ends: tuple[dt.date, str | None]) -> Registry:
 
 @pytest.mark.parametrize(
     ("name", "new", "micros"),
-    [("imagen4_remote", FLASH, 67_200), ("imagen4_ultra", PRO, 134_400), ("dalle3_hd", FLARE, None)],
+    [("imagen4_remote", FLASH, 67_204), ("imagen4_ultra", PRO, 134_416), ("dalle3_hd", FLARE, None)],
     ids=["imagen4_remote", "imagen4_ultra", "dalle3_hd"],
 )
 async def test_its_successor_draws_by_its_own_contract_and_the_render_says_so(

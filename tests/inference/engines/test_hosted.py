@@ -76,7 +76,7 @@ async def test_a_provider_elsewhere_may_not_send_us_to_this_machine(monkeypatch:
     async with playing({"/": PNG}) as player:
         body = drawn(f"{player.url}/admin").partition(b"\r\n\r\n")[2]
 
-        async def answered(_transport: Transport, _call: Call) -> Answer:
+        async def answered(_transport: Transport, _call: Call, **_until: float) -> Answer:
             return Answer(status=200, headers={}, body=body)
 
         monkeypatch.setattr(Transport, "send", answered)
@@ -157,11 +157,11 @@ async def test_a_probe_that_is_cancelled_lets_the_next_call_probe() -> None:
         await asyncio.Event().wait()
 
     registry = checked_in()
-    async with playing({"/": reply(500, {}, b"{}")}) as player:
+    async with playing({"/": reply(503, {}, b'{"error": "busy"}')}) as player:
         hosted = HostedEngines(registry, addresses={"ideogram_v2": player.url}, clock=lambda: now)
         engine = hosted.engine(registry.get("ideogram-4.5"), KEY)
         for _ in range(5):
-            with pytest.raises(Transient, match="HTTP 500"):
+            with pytest.raises(Transient, match="HTTP 503"):
                 await engine.render(SPEC)
         with pytest.raises(Transient, match="not asked"):
             await engine.render(SPEC)

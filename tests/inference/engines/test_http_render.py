@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 from PIL import Image
 
-from inference.engines.base import Broken, EngineError, Refused, Transient, Unsupported
+from inference.engines.base import Broken, EngineError, Refused, Transient, Uncertain, Unsupported
 from inference.engines.http_errors import retry_after_s
 from inference.engines.http_render import HttpRenderEngine, Server
 from schemas.events import Spec
@@ -90,28 +90,6 @@ async def test_optional_fields_go_only_to_servers_that_take_them(
     assert "idempotency-key" not in server.heard[0].headers
 
 
-async def test_what_the_server_says_of_its_picture_is_believed(
-    serve_script: Serve, http_reply: Reply, make_spec: MakeSpec
-) -> None:
-    said = {"X-Seed": "99", "X-Cost-Usd": "0.013", "X-Model": "rev-2", "X-Emulated": "true"}
-    server = await serve_script(http_reply(200, {"Content-Type": "image/png; q=1", **said}, png()))
-    engine = make_engine(server.url)
-    picture = await engine.render(make_spec(negative_prompt="fog"))
-    await engine.aclose()
-    assert (picture.usd, picture.model, picture.emulated) == (0.013, "rev-2", True)
-    assert picture.used == {"seed": 99, "negative_prompt": ""}
-
-
-@pytest.mark.parametrize("cost", ["free", "nan", "-1", "inf"])
-async def test_a_price_that_is_none_leaves_the_list_price(
-    serve_script: Serve, http_reply: Reply, make_spec: MakeSpec, cost: str
-) -> None:
-    server = await serve_script(http_reply(200, {"Content-Type": "image/png", "X-Cost-Usd": cost}, png()))
-    engine = make_engine(server.url)
-    assert (await engine.render(make_spec())).usd == 0.04
-    await engine.aclose()
-
-
 def error_json(code: str, message: str) -> bytes:
     return json.dumps({"error": {"code": code, "message": message}}).encode()
 
@@ -131,8 +109,11 @@ def error_json(code: str, message: str) -> bytes:
         (408, b"", Transient, "HTTP 408"),
         (413, b"", Unsupported, "HTTP 413"),
         (429, b'{"detail": "slow down"}', Transient, "slow down"),
-        (500, b"<html>\n oops", Transient, "<html> oops"),
+        (500, b"<html>\n oops", Uncertain, "<html> oops; outcome unknown, it may have been billed"),
+        (500, b'{"error": "internal"}', Uncertain, "internal"),
+        (502, b"", Uncertain, "HTTP 502"),
         (503, b"", Transient, "HTTP 503"),
+        (524, b"", Uncertain, "HTTP 524"),
         (204, b"", Broken, "HTTP 204"),
         (302, b"", Broken, "HTTP 302"),
     ],
@@ -173,23 +154,17 @@ async def test_retry_after_is_handed_on(serve_script: Serve, http_reply: Reply, 
         ({"retry-after": "Mon, 23 Nov 2026 10:00:30 GMT"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "nan"}, None),
+        ({"retry-after": "1e9"}, 86_400.0),
+        ({"retry-after": "9" * 400}, None),
+        (
+            {"retry-after": "Fri, 31 Dec 9999 23:59:59 -2300", "date": "Mon, 01 Jan 0001 00:00:00 +2300"},
+            86_400.0,
+        ),
         ({}, None),
     ],
 )
 def test_retry_after_is_read_as_a_number_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_s(headers) == seconds
-
-
-async def test_no_answer_in_time_is_transient_and_of_unknown_outcome(
-    serve_script: Serve, make_spec: MakeSpec
-) -> None:
-    async def hang(_writer: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
-
-    server = await serve_script(hang)
-    error = await failure(server.url, make_spec(), timeout_s=0.2)
-    assert isinstance(error, Transient)
-    assert "no answer in 0.2 s; outcome unknown" in str(error)
 
 
 async def test_a_body_that_trickles_cannot_outlast_the_time_out(
@@ -204,7 +179,7 @@ async def test_a_body_that_trickles_cannot_outlast_the_time_out(
 
     server = await serve_script(trickle)
     error = await failure(server.url, make_spec(), timeout_s=0.3)
-    assert isinstance(error, Transient)
+    assert isinstance(error, Uncertain)
     assert "outcome unknown" in str(error)
 
 
@@ -219,17 +194,6 @@ async def test_a_refused_connection_is_transient_and_nothing_was_sent(make_spec:
     assert "unknown" not in str(error)
 
 
-async def test_a_connection_cut_in_the_picture_is_of_unknown_outcome(
-    serve_script: Serve, make_spec: MakeSpec
-) -> None:
-    cut = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n" + png()
-    server = await serve_script(cut)
-    error = await failure(server.url, make_spec())
-    assert isinstance(error, Transient)
-    assert "connection lost" in str(error)
-    assert "outcome unknown" in str(error)
-
-
 async def test_an_error_page_with_status_200_is_broken_and_quoted(
     serve_script: Serve, http_reply: Reply, make_spec: MakeSpec
 ) -> None:
@@ -238,28 +202,6 @@ async def test_an_error_page_with_status_200_is_broken_and_quoted(
     error = await failure(server.url, make_spec())
     assert isinstance(error, Broken)
     assert "Gateway is sad" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body", "words"),
-    [
-        ("image/jpeg", png(), "is image/png by its first bytes; claimed 'image/jpeg'"),
-        ("image/png", b"GIF89a.......", "none of image/png"),
-        ("image/png", b"", "no bytes at all"),
-    ],
-)
-async def test_a_picture_that_is_not_what_it_claims_is_broken(
-    serve_script: Serve,
-    http_reply: Reply,
-    make_spec: MakeSpec,
-    content_type: str,
-    body: bytes,
-    words: str,
-) -> None:
-    server = await serve_script(http_reply(200, {"Content-Type": content_type}, body))
-    error = await failure(server.url, make_spec())
-    assert isinstance(error, Broken)
-    assert words in str(error)
 
 
 async def test_reading_stops_at_the_size_limit(serve_script: Serve, make_spec: MakeSpec) -> None:

@@ -8,9 +8,10 @@ import pytest
 
 from inference.engines import base
 from inference.engines.adapters import ADAPTERS
-from inference.engines.base import EngineError, Kind, Transient
-from inference.engines.contract import Contract, Found, Told
-from inference.engines.outcomes import BY_PROVIDER, BY_STATUS, Rule, kind_of
+from inference.engines.base import Billed, EngineError, Kind, Transient
+from inference.engines.contract import NOT_JSON, Contract, Found, Told
+from inference.engines.outcomes import BY_PROVIDER, BY_STATUS, Rule, billed_by, kind_of
+from inference.engines.terms import Billing
 from inference.engines.transport import Answer
 from tests.inference.engines.playback import FAILURES, KEY, Case, checked_in, engine_at, playing
 
@@ -100,15 +101,38 @@ def test_a_contract_reads_any_bytes_without_raising(name: str) -> None:
         for body in bodies:
             read = contract.read(Answer(status=status, headers={}, body=body))
             assert isinstance(read, Told), (status, body)
-            kind_of(contract.provider, read)
+            kind_of(contract.provider, read, entry.billing)
             assert not isinstance(read, Found)
 
 
 def test_the_kinds_by_status_are_those_of_the_taxonomy() -> None:
     for status, kind in {401: "auth", 402: "quota", 404: "gone", 410: "gone", 413: "invalid", 429: "rate",
-                         408: "transient", 502: "transient", 503: "transient", 504: "unknown", 303: "unclear",
+                         408: "transient", 500: "transient", 503: "transient", 303: "unclear",
                          418: "unclear"}.items():  # fmt: skip
-        assert kind_of("stability", Told(status=status)) == kind, status
+        assert kind_of("stability", Told(status=status, words=("x",)), Billing(server_error="never")) == kind
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 507, 520, 522, 524, 529, 530, 599])
+@pytest.mark.parametrize("own", [True, False], ids=["in its own words", "a page"])
+def test_a_server_error_is_sent_again_only_where_it_is_published_that_nobody_pays_for_it(
+    status: int, own: bool
+) -> None:
+    told = Told(status=status, words=("internal",) if own else (NOT_JSON,))
+    kinds = {said: kind_of("openai", told, Billing(server_error=said)) for said in get_args(Billed)}
+    gateway = status in (502, 504) or 520 <= status < 530
+    if own and status == 503:
+        assert set(kinds.values()) == {"transient"}
+    else:
+        assert kinds["unknown"] == kinds["billed"] == "unknown"
+        assert kinds["never"] == ("transient" if own and not gateway else "unknown")
+    for said, kind in kinds.items():
+        billed = billed_by(kind, told, Billing(server_error=said))
+        assert billed == ("never" if kind == "transient" else "unknown" if gateway or not own else said)
+
+
+def test_nobody_pays_for_the_server_errors_of_those_who_publish_it() -> None:
+    said = {entry.adapter: entry.billing.server_error for entry in checked_in() if entry.adapter in ADAPTERS}
+    assert said == {**dict.fromkeys(ADAPTERS, "never"), "openai_images": "unknown"}
 
 
 def test_a_recording_names_its_source() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import tracemalloc
 from typing import Any
 
@@ -139,6 +140,48 @@ async def test_a_packing_that_cannot_be_undone_is_named(encoding: str, body: byt
     assert isinstance(error, Broken)
     assert encoding in str(error)
     assert error.billed == "unknown"
+
+
+async def test_a_cookie_is_never_kept() -> None:
+    async with playing({"/": reply(200, {"Set-Cookie": "sid=42; Path=/"}, b"{}")}) as player:
+        sender = transport(player)
+        for _ in range(2):
+            await sender.send(Call(url=player.url))
+        await sender.aclose()
+    assert all("cookie" not in heard.headers for heard in player.heard)
+
+
+async def test_no_address_is_written_into_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with playing({"/": reply(200, {"Location": "/x?sig=topsecret"}, b"{}")}) as player:
+        sender = transport(player)
+        await sender.fetch(f"{player.url}/p.png?sig=topsecret")
+        await sender.send(Call(url=f"{player.url}/p.png?sig=topsecret", headers={"Api-Key": KEY}))
+        await sender.aclose()
+    assert len(player.heard) == 2
+    assert "topsecret" not in caplog.text
+    assert KEY not in caplog.text
+
+
+async def test_one_deadline_bounds_all_that_is_sent_under_it() -> None:
+    async with playing({"/": silence}) as player:
+        now = 100.0
+        sender = Transport(
+            "engine",
+            address=player.url,
+            redact=Redactor(),
+            limits=Limits(total_s=30.0),
+            clock=lambda: now,
+        )
+        until = sender.deadline()
+        now += 29.9
+        async with asyncio.timeout(10):
+            with pytest.raises(Uncertain):
+                await sender.send(Call(url=player.url), until=until)
+            now += 5
+            with pytest.raises(Transient):
+                await sender.fetch(player.url, until=until)
+        await sender.aclose()
 
 
 async def test_of_an_error_s_body_the_beginning_is_enough() -> None:

@@ -85,4 +85,5 @@ def test_an_unknown_policy_lists_the_known(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit) as left:
         main(["route", "explain", "-", "--policy", "bold"])
     assert left.value.code == 2
-    assert "policy 'bold' is unknown; known: hosted-first, hybrid, local-first" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "policy 'bold' is unknown; known: expected, hosted-first, hybrid, local-first" in told

@@ -79,7 +79,10 @@ def test_the_policy_of_the_flag_routes(start_run: Starter, topics: TestTopics) -
     ("arguments", "told"),
     [
         (("paint",), "'paint' is not one of 'route', 'preview', 'polish', 'score'"),
-        (("route", "--policy", "bold"), "policy 'bold' is unknown; known: hosted-first, hybrid, local-first"),
+        (
+            ("route", "--policy", "bold"),
+            "policy 'bold' is unknown; known: expected, hosted-first, hybrid, local-first",
+        ),
         (("score", "--readers", "nope"), "reader: 'nope' is not known; use one of rapidocr"),
         (("polish", "--assets", "ftp://x"), "unknown scheme in 'ftp://x'; give a folder or one of file://"),
     ],

@@ -110,8 +110,9 @@ def test_when_hosted_attempts_run_out_the_text_is_set_in_true_type() -> None:
     assert (verdict.action, verdict.engine) == ("compose", "layout")
 
 
-def test_a_budget_that_does_not_cover_the_successor_leads_to_composing() -> None:
-    spent = attempt("imagen4_remote", 0.2, usd=0.07)
+@pytest.mark.parametrize("charged", ["usd", "usd_unknown"])
+def test_a_budget_that_does_not_cover_the_successor_leads_to_composing(charged: str) -> None:
+    spent = attempt("imagen4_remote", 0.2, **{charged: 0.07})
     assert judge(spent, price=0.1, budget_usd=0.17).action == "escalate"
     assert judge(spent, price=0.1, budget_usd=0.16).action == "compose"
 

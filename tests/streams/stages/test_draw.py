@@ -88,8 +88,10 @@ async def test_nothing_starts_after_its_deadline() -> None:
     assert in_time.outcome == "rendered"
 
 
-async def test_nothing_starts_that_the_budget_does_not_cover() -> None:
-    spent = Attempt(ordinal=0, purpose="final", engine="imagen4_remote", outcome="rendered", usd=0.15)
+@pytest.mark.parametrize("charged", ["usd", "usd_unknown"])
+async def test_nothing_starts_that_the_budget_does_not_cover(charged: str) -> None:
+    money: dict[str, Any] = {charged: 0.15}
+    spent = Attempt(ordinal=0, purpose="final", engine="imagen4_remote", outcome="rendered", **money)
     refused = await render(job("imagen4_ultra", budget_usd=0.2, history=(spent,)), deps())
     assert refused.outcome == "failed"
     assert "budget_usd 0.2" in refused.reason

@@ -52,7 +52,7 @@ def test_a_prompt_given_up_owes_a_failed_attempt_for_each_of_its_finals() -> Non
 
 def test_a_prompt_that_cannot_be_routed_ends_failed_and_at_once() -> None:
     """No engine stands behind it, so the verdict has nothing to try."""
-    emit = undrawable(PromptRef("shop", "p"), "width: 5 is too small", RouteDeps(HYBRID))
+    emit = undrawable(PromptRef("shop", "p"), "width: 5 is too small", HYBRID.label)
     assert isinstance(emit.event, Render)
     attempt = Attempt(ordinal=0, purpose="final", engine="", outcome="failed", reason=emit.event.reason)
     for policy in POLICIES.values():

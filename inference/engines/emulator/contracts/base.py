@@ -15,7 +15,9 @@ Turn = Literal["auth", "quota", "rate", "refuse_prompt", "gone", "server_error",
 # the model ran, and no picture comes
 Barren = Literal["withhold", "no_image"]
 # there is a picture, and something happens to it on the way
-Spoilt = Literal["lost", "cut", "slow", "endless", "html", "truncated", "cmyk", "wrong_type", "picture_gone"]
+Spoilt = Literal[
+    "lost", "bad_gateway", "cut", "slow", "endless", "html", "truncated", "cmyk", "wrong_type", "picture_gone"
+]  # fmt: skip
 Fault = Literal[Turn, Barren, Spoilt]
 TURNS: frozenset[str] = frozenset(get_args(Turn))
 BARREN: frozenset[str] = frozenset(get_args(Barren))
@@ -52,7 +54,8 @@ class Answer:
 class Order:
     """What a valid request asks for, in no provider's words.
 
-    `micros` is the published price of all its images, in millionths of a US dollar. `by_url`: the answer
+    `micros` is the published price of all its images, in millionths of a US dollar, and `thought_micros` that
+    of a token of thinking, where it is charged for. `by_url`: the answer
     carries addresses instead of bytes. `quote`: only the price is wanted. `polled`: it can be asked for by
     its id afterwards; `later`: the answer is that id alone. `seed` is None where the request names none.
     """
@@ -62,6 +65,7 @@ class Order:
     width: int
     height: int
     micros: int
+    thought_micros: int = 0
     seed: int | None = None
     images: int = 1
     media_type: str = "image/png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,19 +24,24 @@ from inference.engines.emulator.contracts.fields import Fields, Wrong, json_fiel
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Output tokens of a picture by image size, and millionths of a dollar for one of them."""
+    """Output tokens of a picture by image size, and what tokens cost in millionths of a dollar.
+
+    `micros` is for one of the picture, `asked` for one of the prompt, `thought` for one of thinking.
+    """
 
     tokens: Mapping[str, int]
     micros: int
+    asked: float
+    thought: int = 0
     wide: bool = False
     thinks: bool = False
 
 
 MODELS = {
-    "gemini-3.1-flash-image": Model({"512": 747, "1K": 1120, "2K": 1680, "4K": 2520}, 60, wide=True),
-    "gemini-3.1-flash-lite-image": Model({"1K": 1120}, 30),
-    "gemini-3-pro-image": Model({"1K": 1120, "2K": 1120, "4K": 2000}, 120, thinks=True),
-    "gemini-2.5-flash-image": Model({"1K": 1290}, 30),
+    "gemini-3.1-flash-image": Model({"512": 747, "1K": 1120, "2K": 1680, "4K": 2520}, 60, 0.5, 3, wide=True),
+    "gemini-3.1-flash-lite-image": Model({"1K": 1120}, 30, 0.25),
+    "gemini-3-pro-image": Model({"1K": 1120, "2K": 1120, "4K": 2000}, 120, 2.0, 12, thinks=True),
+    "gemini-2.5-flash-image": Model({"1K": 1290}, 30, 0.3),
 }
 # pixels at 1K; 512, 2K and 4K are half, twice and four times that
 SIZES = {
@@ -113,12 +119,15 @@ def _read(model: str, body: Fields) -> Order:
     size = picture.one_of("imageSize", drawer.tokens, "1K")
     ratios = SIZES | WIDE if drawer.wide else SIZES
     width, height = ratios[picture.one_of("aspectRatio", ratios, "1:1")]
+    prompt = _prompt(body.items("contents"))
     return Order(
         model=model,
-        prompt=_prompt(body.items("contents")),
+        prompt=prompt,
         width=round(width * SCALES[size]),
         height=round(height * SCALES[size]),
-        micros=drawer.tokens[size] * drawer.micros,
+        # Half a millionth is rounded up, as money is.
+        micros=drawer.tokens[size] * drawer.micros + math.floor(tokens_in(prompt) * drawer.asked + 0.5),
+        thought_micros=drawer.thought,
         options={"tokens": drawer.tokens[size]},
     )
 
@@ -151,10 +160,14 @@ def _parts(shot: Shot, *, thinks: bool) -> list[dict[str, object]]:
 
 
 def _told(order: Order | None, receipt: Receipt, **told: object) -> Answer:
-    """With the tokens that are charged for; a prompt that was blocked, or a call without charge, has none."""
-    prompt = tokens_in(order.prompt) if order else 0
+    """With the tokens that are charged for; a prompt that was blocked is counted, and costs nothing."""
+    is_counted = receipt.charged or "promptFeedback" in told
+    prompt = tokens_in(order.prompt) if order and is_counted else 0
     image = int(str(order.options["tokens"])) if order and receipt.charged else 0
-    usage: dict[str, object] = {"promptTokenCount": prompt, "totalTokenCount": prompt + image}
+    thoughts = int(str(order.options.get("thoughts", 0))) if order and receipt.charged else 0
+    usage: dict[str, object] = {"promptTokenCount": prompt, "totalTokenCount": prompt + image + thoughts}
+    if thoughts:
+        usage["thoughtsTokenCount"] = thoughts
     if image:
         usage["candidatesTokenCount"] = image
         usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": image}]

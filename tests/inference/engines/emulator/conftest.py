@@ -61,7 +61,8 @@ WIRES = {
         "/v1beta/models/gemini-3.1-flash-image:generateContent",
         GOOGLE,
         _json({"contents": CONTENTS, "generationConfig": {"responseModalities": ["IMAGE"]}}),
-        67_200,
+        # eight tokens of the prompt at half a millionth
+        67_200 + 4,
     ),
     "openai_images": Wire(
         "/v1/images/generations",

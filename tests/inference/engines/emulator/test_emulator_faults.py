@@ -197,6 +197,44 @@ def test_a_lost_answer_is_lost_after_the_charge(
     assert (counter.last.outcome, counter.last.status, counter.last.fault) == ("image", 0, "lost")
 
 
+def test_a_gateway_s_page_may_come_after_the_charge(
+    counter: Counter, contract: str, price_of: Callable[[str], int]
+) -> None:
+    answer = counter.ask(contract, script={"fault": "bad_gateway"})
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (502, "text/html")
+    assert (counter.last.outcome, counter.last.status) == ("image", 502)
+    assert counter.last.micros == price_of(contract)
+    assert counter.ask(contract, script={"fault": "bad_gateway", "status": 524}).status_code == 524
+    assert counter.last.status == 524
+
+
+def test_a_provider_s_own_error_may_come_after_the_charge(
+    counter: Counter, contract: str, price_of: Callable[[str], int]
+) -> None:
+    answer = counter.ask(contract, script={"fault": "server_error", "charge": True})
+    assert answer.status_code == 500
+    assert answer.json() == counter.ask(contract, script={"fault": "server_error"}).json() | {
+        name: value for name, value in answer.json().items() if name == "id"
+    }
+    assert counter.last.micros == 0
+    counter.ask(contract, script={"fault": "server_error", "charge": True})
+    assert counter.last.micros == price_of(contract)
+
+
+def test_thinking_is_told_and_charged_where_the_model_thinks(
+    counter: Counter, schema: Schema, contract: str, price_of: Callable[[str], int]
+) -> None:
+    answer = counter.ask(contract, script={"thoughts": 1000})
+    assert answer.status_code == 200
+    thinks = contract == "gemini"
+    assert counter.last.micros == price_of(contract) + (3_000 if thinks else 0)
+    if thinks:
+        usage = answer.json()["usageMetadata"]
+        assert usage["thoughtsTokenCount"] == 1000
+        assert usage["totalTokenCount"] == 8 + 1120 + 1000
+        schema("google", "generate_content_response").validate(answer.json())
+
+
 def test_a_connection_that_ends_before_the_charge_costs_nothing(counter: Counter, contract: str) -> None:
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
         counter.ask(contract, script={"fault": "hang_up"})

@@ -46,8 +46,12 @@ def test_every_picture_is_charged_at_the_published_price(
 
 PRICES = [
     ("gemini_imagen", {"parameters": {"sampleCount": 3}}, 120_000),
-    ("gemini", {"generationConfig": {"imageConfig": {"imageSize": "4K", "aspectRatio": "16:9"}}}, 151_200),
-    ("gemini", {"generationConfig": {"imageConfig": {"imageSize": "512"}}}, 44_820),
+    (
+        "gemini",
+        {"generationConfig": {"imageConfig": {"imageSize": "4K", "aspectRatio": "16:9"}}},
+        151_200 + 4,
+    ),
+    ("gemini", {"generationConfig": {"imageConfig": {"imageSize": "512"}}}, 44_820 + 4),
     ("openai_images", {"quality": "high", "size": "1024x1024"}, 1757 * 30 + 8 * 5),
     ("dalle", {"quality": "standard", "size": "1024x1792"}, 80_000),
     ("ideogram_v1", {"model": "V_2", "num_images": 2}, 160_000),

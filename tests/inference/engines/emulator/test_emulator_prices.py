@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from inference.engines.adapters import ADAPTERS
-from inference.engines.base import Broken, EngineError, Refused, Unsupported
+from inference.engines.base import Broken, EngineError, Refused, Transient, Uncertain, Unsupported
 from inference.engines.emulator.app import Emulator
 from inference.engines.emulator.drawing import draw_plain
 from inference.engines.emulator.ledger import Row
@@ -18,6 +18,7 @@ from inference.engines.emulator.profiles import Profile
 from inference.engines.emulator.scripts import Step
 from inference.engines.emulator.serving import emulator_thread
 from inference.engines.entries import Entry
+from inference.engines.ledger import micros
 from schemas.events import Spec
 from tests.inference.engines.playback import SPEC, checked_in, engine_at
 
@@ -85,9 +86,42 @@ async def test_a_picture_costs_what_its_provider_charges_to_the_micro_dollar(
 ) -> None:
     usd, name, row = await charged(*emulator, entry, spec)
     assert row.outcome == "image"
-    assert round(usd * 1_000_000, 3) == row.micros > 0
+    assert micros(usd) == row.micros > 0
     assert bool(name) == (entry.adapter in NAMED)
     assert name.endswith(row.id) or not name
+
+
+@pytest.mark.parametrize(("entry", "spec"), STEPS, ids=[spec.prompt for _, spec in STEPS])
+async def test_what_is_reserved_is_never_less_than_what_is_charged_think_it_ever_so_long(
+    emulator: tuple[str, Emulator], entry: Entry, spec: Spec
+) -> None:
+    url, books = emulator
+    most = micros(entry.price.most_usd(spec.width, spec.height, len(spec.prompt.encode())))
+    spec = replace(spec, prompt=f"{spec.prompt}, long thought about")
+    books.scripts.add(Step(thoughts=32_768, prompt=spec.prompt))
+    usd, _, row = await charged(url, books, entry, spec)
+    assert micros(usd) == row.micros
+    assert 0 < row.micros <= micros(entry.price.most_usd(spec.width, spec.height, len(spec.prompt.encode())))
+    thinks = entry.price.per_million_tokens is not None and entry.price.per_million_tokens.most_text_out > 0
+    assert (row.micros > micros(entry.price.list_usd(spec.width, spec.height)) + 90_000) == thinks
+    assert most >= micros(entry.price.list_usd(spec.width, spec.height))
+
+
+@pytest.mark.parametrize("fault", ["bad_gateway", "server_error"])
+@pytest.mark.parametrize("entry", HOSTED, ids=lambda entry: entry.name)
+async def test_a_charge_behind_a_server_s_error_is_never_booked_as_none(
+    emulator: tuple[str, Emulator], entry: Entry, fault: str
+) -> None:
+    url, books = emulator
+    published = fault == "server_error" and entry.billing.server_error == "never"
+    spec = replace(SPEC, prompt=f"{entry.name} {fault}")
+    books.scripts.add(Step(fault=fault, charge=not published, prompt=spec.prompt))  # type: ignore[arg-type] # one of its literals
+    engine = engine_at(url, entry.name)
+    with pytest.raises(Transient if published else Uncertain) as caught:
+        await engine.render(spec)
+    await engine.aclose()
+    assert (books.ledger.rows[-1].micros > 0) == (not published)
+    assert caught.value.billed == ("never" if published else "unknown")
 
 
 @pytest.mark.parametrize("charge", [None, True, False], ids=["as usual", "charged", "not charged"])
@@ -103,13 +137,20 @@ async def test_without_a_picture_it_is_never_booked_otherwise_than_it_is_charged
     with pytest.raises((Refused, Broken)) as caught:
         await engine.render(spec)
     await engine.aclose()
-    micros = books.ledger.rows[-1].micros
-    error = caught.value
-    if error.billed == "billed":
-        assert error.usd is not None
-        booked = round(error.usd * 1_000_000, 3)
-        # A provider that says it bills the refused may let it pass once; no answer of its tells that.
-        assert booked == micros or (charge is False and entry.billing.output_refused == "billed")
-    elif error.billed == "never":
-        assert not error.usd
-        assert micros == 0 or (charge and not entry.price.per_million_tokens)
+    error, row = caught.value, books.ledger.rows[-1]
+    assert (row.prompt, row.fault) == (spec.prompt, fault)
+    if entry.price.per_million_tokens and row.status == 200:
+        # Counted: booked is what was charged, whatever was published.
+        assert (error.billed, micros(error.usd or 0.0)) == ("billed" if row.micros else "never", row.micros)
+    elif row.status >= 400:
+        # Turned away: what is published holds. Charged otherwise, no answer tells it.
+        billing = entry.billing
+        published = billing.prompt_refused if error.kind == "refused_prompt" else billing.output_refused
+        assert (error.billed, error.usd) == (published, None)
+    elif entry.billing.output_refused == "billed":
+        # It may let one pass, and no answer of its tells that either.
+        assert (error.billed, error.usd) == ("billed", entry.price.list_usd(spec.width, spec.height))
+        assert micros(error.usd or 0.0) == row.micros or charge is False
+    else:
+        assert (error.billed, error.usd) == (entry.billing.output_refused, None)
+        assert error.billed == "unknown"

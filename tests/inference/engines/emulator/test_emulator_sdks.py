@@ -125,7 +125,8 @@ def test_google_finds_geminis_picture_and_its_tokens(google_sdk: genai.Client, c
     assert size_of(inline.data) == (1696, 2528)
     assert told.usage_metadata is not None
     assert told.usage_metadata.candidates_token_count == 1680
-    assert counter.last.micros == 1680 * 60
+    assert told.usage_metadata.prompt_token_count == 2
+    assert counter.last.micros == 1680 * 60 + 1
 
 
 def test_google_sees_thoughts_as_thoughts(google_sdk: genai.Client) -> None:
