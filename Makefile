@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help install demo test lint chaos slow bench clean
+.PHONY: help install demo test lint chaos chaos-engines slow bench clean
 
 help:
 	@echo "make demo   install what is needed, then prompts in, scored posters out (out/demo)"
 	@echo "make test   install what is needed, then lint, types, arrows and every test"
 	@echo "make chaos  a million events under kills, pauses, lost brokers and a bad network (docs/reliability.md)"
+	@echo "make chaos-engines  10,000 paid jobs, workers killed, one ledger, audited against the bill (docs/spend-audit.md)"
 	@echo "make slow   work of one to five minutes an event, and no rebalance"
 	@echo "make bench  the routing stage beside its rivals, its latency, the price of poison (docs/performance.md)"
 	@echo "make clean  remove the virtual environment and all output"
@@ -48,6 +49,13 @@ chaos: $(READY)
 	@$(BIN)/python -m tests.chaos.restarts --rounds 12 --report docs/reliability.md
 	@echo "==> the whole demo, broker and all, killed ten times"
 	@$(BIN)/python -m tests.chaos.kill_demo --kills 10 --report docs/reliability.md
+
+chaos-engines: $(READY)
+	@echo "==> 10,000 paid jobs, three workers, kills, one ledger: PostgreSQL (apt-get install postgresql), then SQLite"
+	@$(BIN)/python -m tests.chaos.engines.run --jobs 10000 --database postgres --report docs/spend-audit.md
+	@$(BIN)/python -m tests.chaos.engines.run --jobs 10000 --database sqlite --seed 2 --report docs/spend-audit.md
+	@echo "==> planted faults, which must be found"
+	@for control in pays-again settles-nothing drops-jobs; do $(BIN)/python -m tests.chaos.engines.run --jobs 200 --kills 4 --database sqlite --control $$control --report docs/spend-audit.md || exit 1; done
 
 slow: $(READY)
 	@$(BIN)/python -m tests.chaos.slow_work --report out/slow-work.json --page out/slow-work.md

@@ -71,7 +71,7 @@ async def keep(store: AssetStore, work: Work, picture: Picture, *, receipt: str 
         used=picture.used,
     )
     asked = () if LESSENED & picture.used.keys() else (work.id,)
-    await write_manifest(store, manifest, answers_for=(*asked, *filter(None, [receipt])))
+    await write_manifest(store, manifest, answers_for=(*filter(None, [receipt]), *asked))
     return Kept(manifest, _other_size(work.spec, image))
 
 

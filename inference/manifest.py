@@ -57,12 +57,13 @@ async def write_manifest(store: AssetStore, manifest: Manifest, answers_for: Seq
     """Writes the manifest under its own id and lets `answers_for`, ids of what was asked, lead to it.
 
     Raises:
-        StoreFailed: at worst the manifest is there and a pointer is not.
+        StoreFailed: at worst there are pointers that lead nowhere yet.
     """
-    await store.put_manifest(manifest.render_id, msgspec.json.encode(manifest))
     for asked in answers_for:
         if asked != manifest.render_id:
             await store.put_manifest(asked, msgspec.json.encode(Pointer(manifest.render_id)))
+    # Last, so that all of it holds from one moment on: a worker may be killed at any.
+    await store.put_manifest(manifest.render_id, msgspec.json.encode(manifest))
 
 
 async def _read(store: AssetStore, render_id: str) -> Manifest | Pointer | None:
