@@ -27,7 +27,7 @@ class NotBegun(Exception):
     """The row was given up while its job waited for a place, and the job is not to be sent: see `found`."""
 
     def __init__(self, found: Known | Busy | Held | OverBudget) -> None:
-        super().__init__()
+        super().__init__(f"not begun: {found}")
         self.found = found
 
 
@@ -74,3 +74,14 @@ async def keyed_by(engine: Engine, leave: Leave) -> Engine:
 def is_repeatable(engine: Engine) -> bool:
     """Whether a request whose outcome is unknown may simply be made again: its server knows it by name."""
     return isinstance(engine, Keyed) and engine.honours_key
+
+
+class Progress:
+    """How far a render has come: from when on it must be finished."""
+
+    def __init__(self) -> None:
+        self.leave: Leave | None = None
+        self.paid = False
+
+    def must_finish(self) -> bool:
+        return self.paid or (self.leave is not None and self.leave.left)

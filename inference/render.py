@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
+from inference.asked import AskedBefore, answering
 from inference.assets import AssetCorrupt, AssetMissing, AssetStore, StoreFailed
 from inference.engines.base import (
     Broken,
@@ -21,25 +23,23 @@ from inference.engines.base import (
     Unsupported,
 )
 from inference.engines.ledger import (
-    ANSWERABLE,
     Begun,
     Busy,
     Call,
     Held,
     Known,
-    LedgerUnavailable,
     OverBudget,
     Row,
+    dollars,
     micros,
-    spelled,
     told,
 )
 from inference.engines.prompting import prompt_for
 from inference.engines.registry import EngineGone, EngineUnavailable, Resolved, UnknownEngine
 from inference.keeping import Unusable, Work, keep
-from inference.leaving import NotBegun, is_repeatable
-from inference.manifest import Manifest, find_manifest
-from inference.rendered import ended, joined, of_manifest, paid_before, signed
+from inference.leaving import NotBegun, Progress, is_repeatable
+from inference.manifest import find_manifest
+from inference.rendered import ended, ended_before, joined, of_manifest, priced, signed
 from inference.spending import (
     Drawn,
     NoPicture,
@@ -47,6 +47,7 @@ from inference.spending import (
     receipt_id,
     waiting_in_words,
 )
+from inference.unkept import UnkeptPictures
 from schemas.events import Outcome, Render, RenderJob, Spec
 
 __all__ = ["RenderService", "prompt_for"]
@@ -87,8 +88,11 @@ class RenderService:
         self._clock = clock
         self._no_cache = no_cache
         self._spending = spending
+        self._before = None if spending is None else AskedBefore(spending, store)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._unkept: dict[tuple[object, ...], Drawn] = {}
+        self._unkept = UnkeptPictures()
+        if spending is not None:
+            spending.before_tending(self._keep_late)
 
     async def render(self, job: RenderJob) -> Render:
         """The outcome of `job`: rendered (or found in the store, at no cost), refused or failed.
@@ -98,74 +102,71 @@ class RenderService:
         Raises:
             Transient: nothing was decided; the same call may work later.
         """
-        try:
-            work = self._work(job)
-        except (UnknownEngine, EngineGone, EngineUnavailable) as error:
-            return Render(job=job, outcome="failed", reason=str(error))
-        lock = self._locks.setdefault(work.id, asyncio.Lock())
-        try:
-            async with lock:
-                return await self._outcome(work)
-        except StoreFailed as error:
-            raise Transient(f"asset store: {error}") from error
-        except LedgerUnavailable as error:
-            raise Transient(str(error)) from error
+        with answering():
+            try:
+                work = self._work(job)
+            except (UnknownEngine, EngineGone, EngineUnavailable) as error:
+                # It may have drawn when it could still be called.
+                known = await self._before.ended(job, emulated=None) if self._before else None
+                return known or Render(job=job, outcome="failed", reason=str(error))
+            progress = Progress()
+            if self._spending is None:
+                return await self._locked(work, progress)
+            return await self._spending.finished(self._locked(work, progress), progress.must_finish)
 
     async def known(self, job: RenderJob) -> Render | None:
-        """What was paid for `job` before, without drawing anything; None where nothing was, or nobody knows.
+        """What was paid for `job` before, or may have been, without asking anybody; None where nothing was.
 
         Raises:
             Transient: the store or the ledger did not answer.
         """
-        try:
-            work = self._work(job)
-            call = self._call(work)
-            row = await self._spending.last(call) if call and self._spending else None
-            if row is not None and row.state in ANSWERABLE:
-                row = await self._by_receipt(row)
-            if row is None or row.may_be_sent_again or row.state == "intended":
-                return None
-            return await self._known(work, row)
-        except (UnknownEngine, EngineGone, EngineUnavailable):
-            return None
-        except StoreFailed as error:
-            raise Transient(f"asset store: {error}") from error
-        except LedgerUnavailable as error:
-            raise Transient(str(error)) from error
+        with answering():
+            unkept = self._unkept.of(job)
+            if unkept is not None:
+                return await self._keep(unkept.work, unkept.drawn)
+            return await self._before.ended(job, emulated=None) if self._before else None
 
     def _work(self, job: RenderJob) -> Work:
         return Work.of(job, self._engines.resolve(job.engine), replace(job.spec, prompt=prompt_for(job.spec)))
 
-    async def _outcome(self, work: Work) -> Render:
-        drawn = self._unkept.pop(_name(work), None)
-        if drawn is not None:
-            return await self._keep(work, drawn)
+    async def _locked(self, work: Work, progress: Progress) -> Render:
+        # Held until the end of what outlives its caller: another job of the same work waits for the picture.
+        async with self._locks.setdefault(work.id, asyncio.Lock()):
+            return await self._outcome(work, progress)
+
+    async def _outcome(self, work: Work, progress: Progress) -> Render:
+        unkept = self._unkept.of(work.job)
+        if unkept is not None:
+            progress.paid = True
+            return await self._keep(unkept.work, unkept.drawn)
+        row = await self._asked_before(work)
+        if row is not None and self._before is not None:
+            told_before = await self._before.told(work.job, row)
+            if told_before is not None:
+                return told_before
+            if row.call.emulated != work.resolved.emulated:
+                # The provider was asked, and only a stand-in could be now.
+                return ended_before(work.job, row, "failed", waiting_in_words(row))
         found = None if self._no_cache else await find_manifest(self._store, work.id)
-        return await self._hit(work, found) if found else await self._draw(work)
+        if found is not None:
+            hit = of_manifest(work.job, found, joined(work.resolved.reason, "drawn before"), cached=True)
+            return hit if row is None or row.state == "image" else priced(hit, row)
+        return await self._draw(work, progress, row)
 
-    async def _hit(self, work: Work, found: Manifest) -> Render:
-        """Drawn before: for this job, which then says its price, or for another, at no cost for this one."""
-        call = self._call(work)
-        row = await self._spending.last(call) if call and self._spending else None
-        if row is not None and row.state in ANSWERABLE:
-            row = await self._by_receipt(row) or row
-        if row is not None and row.state == "image":
-            return paid_before(work, found, row)
-        return of_manifest(work, found, "drawn before", cached=True)
+    async def _asked_before(self, work: Work) -> Row | None:
+        if self._before is None or self._engines.most_usd(work.resolved, work.spec) is None:
+            return None
+        return await self._before.find(work.job, emulated=work.resolved.emulated)
 
-    async def _by_receipt(self, row: Row) -> Row | None:
-        """`row` settled by the picture that its worker stored before it left, if it did."""
-        mine = await find_manifest(self._store, receipt_id(row))
-        return await self._spending.settle_by(row, mine) if mine and self._spending else None
-
-    async def _draw(self, work: Work) -> Render:
+    async def _draw(self, work: Work, progress: Progress, row: Row | None) -> Render:
         started = self._clock()
         try:
             engine = self._engine_for(work)
             call = self._call(work)
-            if call is None or self._spending is None:
+            # A stand-in's picture that is gone from the store is drawn again: nobody is paid for it.
+            if call is None or self._spending is None or (row is not None and row.state == "image"):
                 return await self._keep(work, Drawn(await self._unpaid(work, engine)))
-            return await self._buy(work, engine, call, self._spending)
+            return await self._buy(work, engine, call, self._spending, progress)
         except NoPicture as none:
             if isinstance(none.error, Transient):
                 raise none.error from none
@@ -208,46 +209,41 @@ class RenderService:
     async def _background(self, work: Work) -> bytes | None:
         return await self._store.get(work.job.background) if work.job.background else None
 
-    async def _buy(self, work: Work, engine: Engine, call: Call, spending: Spending) -> Render:
+    async def _buy(
+        self, work: Work, engine: Engine, call: Call, spending: Spending, progress: Progress
+    ) -> Render:
         background = await self._background(work)
         repeatable = is_repeatable(engine)
         begun = await spending.begin(call, repeatable=repeatable)
         if not isinstance(begun, Begun):
             return await self._not_begun(work, begun)
-        leave = spending.leave(begun.row, repeatable=repeatable, within_s=work.resolved.entry.timeout_s)
-
-        async def bought() -> Render:
-            drawn = await spending.draw(engine, work.spec, leave, background=background)
-            return await self._keep(work, drawn)
-
+        within_s = work.resolved.entry.timeout_s
+        progress.leave = spending.leave(begun.row, repeatable=repeatable, within_s=within_s)
         try:
-            return await spending.finished(bought(), lambda: leave.left)
+            drawn = await spending.draw(engine, work.spec, progress.leave, background=background)
         except NotBegun as over:
             return await self._not_begun(work, over.found)
+        except Transient as error:
+            # The same request waits to be made again under its name.
+            error.usd_unknown = dollars(call.reserve)
+            raise
+        return await self._keep(work, drawn)
 
     async def _not_begun(self, work: Work, found: Known | Busy | Held | OverBudget) -> Render:
         if isinstance(found, OverBudget):
             return ended(work, "failed", f"{work.resolved.entry.name}: {told(found)}")
-        row = found.row if isinstance(found, Known) else await self._by_receipt(found.row)
-        if row is not None:
-            return await self._known(work, row)
+        row = found.row
+        if self._before is not None:
+            known = await self._before.told(work.job, row)
+            if known is not None:
+                return known
         if isinstance(found, Busy):
-            raise Transient(f"call {found.row.name}: {found.row.worker} has it under way", after_s=BUSY_S)
-        return ended(work, "failed", waiting_in_words(found.row), found.row)
-
-    async def _known(self, work: Work, row: Row) -> Render:
-        """What the same job came to before, with what it cost."""
-        if row.state == "image":
-            manifest = await find_manifest(self._store, row.drawn_id)
-            if manifest is not None:
-                return paid_before(work, manifest, row)
-            gone = (
-                f"call {row.name} was drawn for {spelled(row.committed)}, and its picture {row.asset_uri} is "
-                "gone from the store; it is not paid for again: send the prompt under a new id"
+            raise Transient(
+                f"call {row.name}: {row.worker} has it under way",
+                after_s=BUSY_S,
+                usd_unknown=0.0 if row.state == "intended" else dollars(row.call.reserve),
             )
-            return ended(work, "failed", gone, row)
-        outcome: Outcome = "refused" if row.state == "refused" else "failed"
-        return ended(work, outcome, f"{row.reason} (asked before)", row)
+        return ended_before(work.job, row, "failed", waiting_in_words(row))
 
     async def _keep(self, work: Work, drawn: Drawn) -> Render:
         picture, row = drawn.picture, drawn.row
@@ -257,15 +253,18 @@ class RenderService:
             broken = Broken(str(error), billed="billed", usd=picture.usd, request_id=picture.request_id)
             if row is not None and self._spending is not None:
                 await self._spending.picture_lost(row, broken)
+            self._unkept.kept(work.job)
             return signed(ended(work, "failed", str(error)), work, picture)
-        except StoreFailed:
-            if row is not None:
-                self._unkept[_name(work)] = drawn
-                while len(self._unkept) > MOST_UNKEPT:
-                    self._unkept.pop(next(iter(self._unkept)))
+        except asyncio.CancelledError:
+            self._unkept.add(work, drawn)
             raise
+        except StoreFailed as error:
+            self._unkept.add(work, drawn)
+            cost = 0.0 if row is None else picture.usd
+            raise Transient(f"asset store: {error}", usd_unknown=cost) from error
         if row is not None and self._spending is not None:
             await self._spending.picture_kept(row, kept.manifest, provider_id=picture.request_id)
+        self._unkept.kept(work.job)
         done = Render(
             job=work.job,
             outcome="rendered",
@@ -276,12 +275,19 @@ class RenderService:
         )
         return signed(done, work, picture)
 
+    async def _keep_late(self, *, last: bool) -> None:
+        """Stores what waits for the store, whether or not its job comes again."""
+        for unkept in self._unkept:
+            async with self._locks.setdefault(unkept.work.id, asyncio.Lock()):
+                if self._unkept.of(unkept.work.job) is None:
+                    continue
+                with contextlib.suppress(Transient):
+                    await self._keep(unkept.work, unkept.drawn)
+            if last and self._unkept.of(unkept.work.job) is not None:
+                self._unkept.lose(unkept)
+
     def _without(self, work: Work, error: Exception, started: float, row: Row | None = None) -> Render:
         # What may have been drawn and charged is not asked for again: that would be a second charge.
         outcome: Outcome = "refused" if isinstance(error, Refused) else "failed"
         render = ended(work, outcome, str(error), row)
         return replace(render, seconds=max(0.0, self._clock() - started))
-
-
-def _name(work: Work) -> tuple[object, ...]:
-    return work.job.ref, work.job.ordinal, work.id

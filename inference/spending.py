@@ -42,6 +42,12 @@ _log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 
+class Late(Protocol):
+    """Does what waits to be done; `last` says that there will be no other time."""
+
+    async def __call__(self, *, last: bool) -> None: ...
+
+
 class Observer(Protocol):
     """Is told what became of calls, for metrics. Must not fail and not block."""
 
@@ -76,6 +82,7 @@ class Spending:
         self._observer = observer
         self._under_way: set[asyncio.Task[Any]] = set()
         self._unsettled: dict[str, tuple[Row, Answer]] = {}
+        self._late: list[Late] = []
 
     @classmethod
     def open(
@@ -93,37 +100,41 @@ class Spending:
         """
         return cls(AsyncLedger(Ledger.open(address, leases=leases)), budgets, observer=observer)
 
+    def before_tending(self, late: Late) -> None:
+        """`late` is awaited whenever the ledger is tended, and a last time before it closes."""
+        self._late.append(late)
+
     async def aclose(self) -> None:
         """Waits a little for answers that are paid for, and closes the ledger."""
         if self._under_way:
-            _log.warning("%d paid calls are under way: waited for %.0f s", len(self._under_way), LAST_S)
+            _log.warning("%d renders are under way: waited for at most %.0f s", len(self._under_way), LAST_S)
             await asyncio.wait(self._under_way, timeout=LAST_S)
         for task in self._under_way:
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        for late in self._late:
+            await late(last=True)
         await self._settle_late()
+        for row, answer in self._unsettled.values():
+            _log.error("call %s ended (%s): written down nowhere else: %s", row.name, answer.outcome, answer)
         await self._ledger.aclose()
 
-    async def finished(self, work: Coroutine[None, None, Result], has_left: Callable[[], bool]) -> Result:
-        """What `work` comes to. Cancelled, it ends only where its request `has_left` not yet: an answer that
+    async def finished(self, work: Coroutine[None, None, Result], must_finish: Callable[[], bool]) -> Result:
+        """What `work` comes to. Cancelled, it ends only as long as it need not be finished: an answer that
         is paid for is taken in and written down all the same.
         """
         task = asyncio.ensure_future(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if has_left() and not task.done():
-                self._under_way.add(task)
-                task.add_done_callback(self._ended_late)
+            if must_finish() and not task.done():
+                task.add_done_callback(_ended_late)
             else:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
             raise
-
-    def _ended_late(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            _log.warning("a paid call that nobody waited for ended: %s", task.exception())
 
     async def last(self, call: Call) -> Row | None:
         """The latest call for the same job.
@@ -202,6 +213,8 @@ class Spending:
             except (StoreFailed, ValueError) as error:
                 raise Transient(f"its picture cannot be read or has no price: {error}") from error
 
+        for late in self._late:
+            await late(last=False)
         await self._settle_late()
         recovered = await self._ledger.recover()
         done = await self._ledger.reconcile(look_up)
@@ -258,6 +271,11 @@ class Spending:
         for name, (row, answer) in list(self._unsettled.items()):
             del self._unsettled[name]
             await self._settle(row, answer)
+
+
+def _ended_late(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.warning("a render that nobody waited for ended: %r", task.exception())
 
 
 def receipt_id(row: Row) -> str:

@@ -72,7 +72,8 @@ class EngineError(Exception):
 class Transient(EngineError):
     """Refused connections, too many requests, 5xx: the same call may work later.
 
-    `after_s` is the provider's own wish, where it named one.
+    `after_s` is the provider's own wish, where it named one. `usd_unknown` may have been charged for the job
+    already, if it is not tried again.
     """
 
     default_kind = "transient"
@@ -86,9 +87,11 @@ class Transient(EngineError):
         usd: float | None = None,
         request_id: str = "",
         after_s: float | None = None,
+        usd_unknown: float = 0.0,
     ) -> None:
         super().__init__(message, kind=kind, billed=billed, usd=usd, request_id=request_id)
         self.after_s = after_s
+        self.usd_unknown = usd_unknown
 
 
 class Refused(EngineError):

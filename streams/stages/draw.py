@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inference.engines.base import Transient
 from inference.render import RenderService
@@ -48,9 +48,15 @@ def _not_worth_starting(job: RenderJob, deps: DrawDeps) -> Render | None:
         return _undrawn(
             job, "expired", f"deadline {job.deadline.isoformat()} passed before {job.engine} began"
         )
+    if job.budget_usd is None:
+        return None
     spent = gone(job.history)
-    price = deps.price(job.engine, job.spec.width, job.spec.height)
-    if job.budget_usd is not None and spent + price > job.budget_usd:
+    try:
+        price = deps.price(job.engine, job.spec.width, job.spec.height)
+    except LookupError:
+        # The service says what is wrong with the engine.
+        return None
+    if spent + price > job.budget_usd:
         why = f"budget_usd {job.budget_usd:g}: {spent:.4f} spent, {job.engine} costs {price:.4f}"
         return _undrawn(job, "failed", why)
     return None
@@ -65,7 +71,9 @@ def _give_up(job: RenderJob, error: Exception) -> GivenUp:
 
     Any other fault is one of ours: the record is kept as a dead letter besides.
     """
-    render = _undrawn(job, "failed", f"{job.engine}: {error}")
+    cause = error.__cause__
+    doubtful = cause.usd_unknown if isinstance(cause, Transient) else 0.0
+    render = replace(_undrawn(job, "failed", f"{job.engine}: {error}"), usd_unknown=doubtful)
     return GivenUp((Emit(RENDERS, render),), dead_letter=not isinstance(error, Retryable))
 
 

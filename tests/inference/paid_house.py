@@ -129,8 +129,11 @@ class Unsent:
 class Pool:
     provider: Provider
     emulated: bool = False
+    missing: Exception | None = None
 
     def resolve(self, name: str) -> Resolved:
+        if self.missing is not None:
+            raise self.missing
         return Resolved(name, ENTRY, "pen-1", emulated=self.emulated)
 
     def engine_for(self, _resolved: Resolved) -> Engine:
@@ -166,10 +169,8 @@ class House:
         return self.opened[-1]
 
     def worker(self, provider: Provider, *budgets: Budget, **options: Any) -> RenderService:
-        emulated = options.pop("emulated", False)
-        return RenderService(
-            Pool(provider, emulated), self.store, spending=self.spending(*budgets), **options
-        )
+        pool = Pool(provider, options.pop("emulated", False), options.pop("missing", None))
+        return RenderService(pool, self.store, spending=self.spending(*budgets), **options)
 
     def line(self) -> Line:
         (line,) = report(self.opened[0]._ledger.ledger.database, by=())

@@ -13,6 +13,7 @@ from inference.assets import AssetStore, StoreFailed
 from inference.engines.base import Broken, EngineError, Refused, Transient, Uncertain
 from inference.engines.ledger import Answer, Budget, LedgerUnavailable, Row
 from inference.engines.ledger.reporting import waiting
+from inference.engines.registry import EngineUnavailable
 from inference.render import RenderService
 from schemas.events import PromptRef
 from tests.inference.paid_house import Clock, House, Pool, Provider, Unsent, make_job, png, stopped
@@ -26,6 +27,18 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     yield house
     for spending in house.opened:
         await spending.aclose()
+
+
+async def left_unsettled(house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is killed between storing a picture and saying so."""
+    service = house.worker(provider)
+
+    async def killed(*_: object, **__: object) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(house.opened[-1], "picture_kept", killed)
+    with pytest.raises(asyncio.CancelledError):
+        await service.render(make_job())
 
 
 async def test_a_picture_is_settled_at_its_price(house: House) -> None:
@@ -102,14 +115,7 @@ async def test_a_picture_whose_worker_left_before_saying_so_is_settled_by_its_re
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = Provider()
-    first = house.worker(provider)
-
-    async def killed(*_: object, **__: object) -> None:
-        raise asyncio.CancelledError
-
-    monkeypatch.setattr(house.opened[-1], "picture_kept", killed)
-    with pytest.raises(asyncio.CancelledError):
-        await first.render(make_job())
+    await left_unsettled(house, provider, monkeypatch)
     assert (house.line().under_way, house.line().settled) == (1, 0)
     again = await house.worker(provider).render(make_job())
     assert (again.outcome, again.usd, len(provider.charged)) == ("rendered", 0.04, 1)
@@ -255,6 +261,132 @@ async def test_a_provider_that_was_too_busy_is_asked_again(house: House) -> None
     assert caught.value.after_s == 1
     assert (await service.render(make_job())).outcome == "rendered"
     assert house.line().calls == 2
+
+
+async def test_a_stored_picture_counts_though_the_ledger_is_away_as_it_is_found(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    await left_unsettled(house, provider, monkeypatch)
+    second = house.worker(provider, no_cache=True)
+
+    async def away(_row: Row, _answer: Answer) -> Row:
+        raise LedgerUnavailable("no answer")
+
+    monkeypatch.setattr(house.opened[-1]._ledger, "settle", away)
+    for render in (await second.render(make_job()), await second.known(make_job())):
+        assert render is not None
+        assert (render.outcome, render.usd) == ("rendered", 0.04)
+    assert len(provider.charged) == 1
+
+
+async def test_what_was_paid_for_is_told_when_its_engine_can_be_called_no_more(house: House) -> None:
+    provider = Provider()
+    first = await house.worker(provider).render(make_job())
+    gone = house.worker(provider, missing=EngineUnavailable("pen: no key is set"))
+    again = await gone.render(make_job())
+    assert (again.outcome, again.pictures, again.usd) == ("rendered", first.pictures, 0.04)
+    never = await gone.render(make_job(ref=PromptRef("s", "2")))
+    assert (never.outcome, never.reason) == ("failed", "pen: no key is set")
+
+
+async def test_a_stand_in_does_not_draw_what_its_provider_was_asked_for(house: House) -> None:
+    provider, stand_in = Provider(), Provider()
+    await house.worker(provider).render(make_job())
+    paid = await house.worker(stand_in, emulated=True).render(make_job())
+    assert (paid.outcome, paid.usd, paid.emulated) == ("rendered", 0.04, False)
+    await stopped(house.worker(provider), provider, make_job(ref=PromptRef("s", "2"), ordinal=1))
+    lost = await house.worker(stand_in, emulated=True).render(make_job(ref=PromptRef("s", "2"), ordinal=1))
+    assert (lost.outcome, lost.usd_unknown, stand_in.charged) == ("failed", 0.05, [])
+
+
+async def test_a_job_that_was_refused_stays_refused_though_another_drew_the_same(house: House) -> None:
+    provider = Provider(answers=[Refused("withheld", kind="refused_output", billed="billed", usd=0.03)])
+    service = house.worker(provider)
+    assert (await service.render(make_job())).outcome == "refused"
+    assert (await service.render(make_job(ref=PromptRef("s", "2")))).outcome == "rendered"
+    again = await service.render(make_job())
+    assert (again.outcome, again.usd) == ("refused", 0.03)
+
+
+async def test_a_call_nobody_knows_the_outcome_of_is_told_as_money_that_may_be_gone(house: House) -> None:
+    provider = Provider()
+    await stopped(house.worker(provider), provider, make_job())
+    second = house.worker(provider)
+    with pytest.raises(Transient) as busy:
+        await second.render(make_job())
+    assert busy.value.usd_unknown == 0.05
+    late = await second.known(make_job())
+    assert late is not None
+    assert (late.outcome, late.usd, late.usd_unknown) == ("failed", 0.0, 0.05)
+    other = await second.render(make_job(ref=PromptRef("s", "2")))
+    assert other.outcome == "rendered"
+    found = await second.render(make_job())
+    assert (found.outcome, found.cached, found.usd, found.usd_unknown) == ("rendered", True, 0.0, 0.05)
+
+
+async def test_another_job_of_the_same_work_waits_for_the_picture_that_outlives_its_caller(
+    house: House,
+) -> None:
+    gate, left = asyncio.Event(), asyncio.Event()
+    provider = Provider(gate=gate, left=left)
+    service = house.worker(provider)
+    task = asyncio.create_task(service.render(make_job()))
+    await left.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    other = asyncio.create_task(service.render(make_job(ref=PromptRef("s", "2"))))
+    gate.set()
+    assert ((await other).cached, len(provider.charged)) == (True, 1)
+
+
+async def test_a_picture_whose_job_never_comes_back_is_stored_when_the_store_is_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    service = house.worker(provider)
+
+    async def away(*_: object) -> None:
+        raise StoreFailed("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AssetStore, "put_manifest", away)
+        with pytest.raises(Transient, match="disk is full") as failed:
+            await service.render(make_job())
+    assert failed.value.usd_unknown == 0.04
+    await house.opened[0].tend(house.store)
+    assert (house.line().images, house.line().settled) == (1, 40_000)
+
+
+async def test_a_paid_picture_that_cannot_be_stored_to_the_end_is_named(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = house.worker(Provider())
+
+    async def away(*_: object) -> None:
+        raise StoreFailed("the disk is full")
+
+    monkeypatch.setattr(AssetStore, "put_manifest", away)
+    with pytest.raises(Transient):
+        await service.render(make_job())
+    await house.opened.pop().aclose()
+    assert "its picture is paid for and could not be stored: it is lost" in caplog.text
+
+
+async def test_closing_waits_for_a_call_that_is_paid_for(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference.spending.LAST_S", 10)
+    gate, left = asyncio.Event(), asyncio.Event()
+    service = house.worker(Provider(gate=gate, left=left))
+    task = asyncio.create_task(service.render(make_job()))
+    await left.wait()
+    closing = asyncio.create_task(house.opened.pop().aclose())
+    gate.set()
+    await closing
+    assert (await task).outcome == "rendered"
+    house.spending()
+    assert house.line().settled == 40_000
 
 
 async def test_a_budget_that_is_spent_sends_nothing(house: House) -> None:
