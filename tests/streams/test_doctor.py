@@ -15,18 +15,16 @@ from inference.engines.entries import Entry, Price, Registry, load_registry
 from inference.engines.registry import Engines
 from streams.cli import main
 from streams.doctor import (
-    Check,
     check_assets,
     check_broker,
     check_disk,
     check_drawing,
-    check_ends,
-    check_engines,
     check_fonts,
     check_gpu,
-    check_ledger,
     check_local,
 )
+from streams.doctor_check import Check
+from streams.doctor_money import check_ends, check_engines, check_ledger
 from streams.settings import Settings
 from tests.inference.paid_house import Clock, House, Provider, make_job
 
