@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from inference.engines.registry import Engines, Entry
 
 
+TOKENS = ("text_in", "image_in", "image_out", "text_out")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One logical engine.
 
     `price_usd` is for one picture of 1024x1024, None where our machine's time is paid; an answer that counts
-    its tokens costs `usd_per_million_tokens` instead. Model, price and key are those of `resolves_to`. `key`
+    its tokens costs `usd_per_million_tokens` instead, and at most `most_usd` for a prompt of 1,000 letters:
+    that much is reserved of a budget. Model, price and key are those of `resolves_to`. `key`
     is the name of its variable. The last four are None without an announced end: `level` as in
     `inference.engines.expiry`, `followed_by` who draws then, `adds_usd` what a picture costs more by that.
     `aliases` are other names that `generate --model` takes.
@@ -41,6 +45,7 @@ class Row:
     why: str
     price_usd: float | None
     usd_per_million_tokens: Mapping[str, float] | None
+    most_usd: float | None
     priced_on: dt.date
     per: str
     key: str | None
@@ -87,7 +92,6 @@ def rows(engines: Engines, today: dt.date, env: Mapping[str, str]) -> list[Row]:
 def _row(
     engines: Engines, entry: Entry, ending: Ending | None, today: dt.date, env: Mapping[str, str]
 ) -> Row:
-    import msgspec
 
     from inference.engines.registry import EngineGone, EngineUnavailable
 
@@ -110,7 +114,8 @@ def _row(
         callable=callable_,
         why=why,
         price_usd=living.price.list_usd(1024, 1024) if living.price.per == "image" else None,
-        usd_per_million_tokens=None if tokens is None else msgspec.to_builtins(tokens),
+        usd_per_million_tokens=None if tokens is None else {kind: getattr(tokens, kind) for kind in TOKENS},
+        most_usd=living.price.most_usd(1024, 1024, 1000) if living.price.per == "image" else None,
         priced_on=living.price.priced_on,
         per=living.price.per,
         key=living.key_env,
@@ -178,12 +183,12 @@ def _keys(listed: Sequence[Row]) -> list[str]:
 
 
 def _token_prices(listed: Sequence[Row]) -> Table:
-    prices = {row.resolves_to: row.usd_per_million_tokens for row in listed if row.usd_per_million_tokens}
-    kinds = list(dict.fromkeys(kind for price in prices.values() for kind in price))
-    headings = tuple(kind.replace("_", " ").upper() for kind in kinds)
+    counting = {row.resolves_to: row for row in listed if row.usd_per_million_tokens}
+    headings = (*(kind.replace("_", " ").upper() for kind in TOKENS), "A PICTURE AT MOST")
     shown = table("Where answers count tokens, by the million", "ENGINE", *headings, right=headings)
-    for engine, price in prices.items():
-        shown.add_row(*cells(engine, *(dollars(price.get(kind, 0.0)) for kind in kinds)))
+    for engine, row in counting.items():
+        price = row.usd_per_million_tokens or {}
+        shown.add_row(*cells(engine, *map(dollars, price.values()), dollars(row.most_usd or 0.0)))
     return shown
 
 

@@ -90,6 +90,8 @@ def test_prices_are_by_the_picture_and_by_the_token_where_answers_count_them() -
     assert flash.price_usd == pytest.approx(0.0672)
     assert flash.usd_per_million_tokens is not None
     assert flash.usd_per_million_tokens["image_out"] == 60
+    assert flash.usd_per_million_tokens.keys() == {"text_in", "image_in", "image_out", "text_out"}
+    assert flash.most_usd == pytest.approx(0.0672 + 32_768 * 3e-6 + 1000 * 0.5e-6)
     assert found["imagen4_remote"].usd_per_million_tokens == flash.usd_per_million_tokens
     assert found["ideogram-4.5"].usd_per_million_tokens is None
     assert found["layout"].price_usd is None
