@@ -218,6 +218,9 @@ class Spending:
         await self._settle_late()
         recovered = await self._ledger.recover()
         done = await self._ledger.reconcile(look_up)
+        if self._observer is not None:
+            for row in (*recovered.unknown, *done.rows):
+                self._observer.called(row)
         if recovered.released or recovered.unknown or done.settled or done.held:
             _log.warning(
                 "ledger: of calls whose workers left, %d had not been sent, %d were settled by their "

@@ -33,7 +33,7 @@ def examine(settings: Settings, env: Mapping[str, str]) -> list[Check]:
         check_python,
         lambda: check_broker(settings),
         lambda: check_assets(settings),
-        lambda: check_ledger(settings),
+        lambda: check_ledger(settings, env),
         lambda: check_disk(settings),
         check_gpu,
         lambda: check_local(settings),

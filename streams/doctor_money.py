@@ -8,20 +8,23 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from streams.doctor_check import Check, State
-from streams.settings import PREFIX, Settings
+from streams.drawing import ledger_of
+from streams.settings import PREFIX, Settings, SettingsError
 
 if TYPE_CHECKING:
     from inference.engines.expiry import Ending
     from inference.engines.registry import Engines
 
 
-def check_ledger(settings: Settings) -> Check:
+def check_ledger(settings: Settings, env: Mapping[str, str]) -> Check:
     """Whether it opens, and what in it waits for a person."""
     from inference.engines.ledger import Ledger, LedgerError, LedgerMissing
     from inference.engines.ledger.reporting import unpriced, waiting
 
     try:
-        ledger = Ledger.open(settings.ledger_address, create=False)
+        ledger = Ledger.open(ledger_of(settings, env), create=False)
+    except SettingsError as error:
+        return Check("ledger", "broken", str(error), "set GLYPHSTREAM_LEDGER")
     except LedgerMissing:
         return Check("ledger", "ok", "none yet: nothing was spent")
     except LedgerError as error:

@@ -151,7 +151,8 @@ class PolicyContestant:
         """A prompt that nothing here may draw comes as a render that has failed."""
         job = event.job if isinstance(event, Render) else event
         assert isinstance(job, RenderJob)
-        ours = dataclasses.replace(job, ref=dataclasses.replace(job.ref, run=self._studio.run))
+        run = self._studio.run_of(self.name)
+        ours = dataclasses.replace(job, ref=dataclasses.replace(job.ref, run=run))
         return dataclasses.replace(event, job=ours) if isinstance(event, Render) else ours
 
     def _sample(self, final: Result, draw: Draw) -> Sample:

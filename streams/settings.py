@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from streams.routing.policy import POLICY_NAMES
 from streams.runtime.resends import HORIZON
@@ -67,8 +67,18 @@ class Settings:
         """Where spending is written down: what was paid for lies beside the ledger that says so."""
         if self.ledger:
             return self.ledger
-        where = "out/assets" if "://" in self.assets else self.assets
-        return str(Path(where).parent / "ledger.db")
+        url = urlsplit(self.assets) if "://" in self.assets else None
+        if url is None:
+            folder = self.assets
+        else:
+            folder = unquote(url.path) if url.scheme == "file" else "out/assets"
+        return str(Path(folder).parent / "ledger.db")
+
+    @property
+    def shares_assets_alone(self) -> bool:
+        """Whether other machines may draw into the same store, and would each keep a ledger of their own."""
+        is_bucket = "://" in self.assets and urlsplit(self.assets).scheme not in ("file", "memory")
+        return is_bucket and not self.ledger
 
 
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -167,7 +177,7 @@ def _converted(value: object, default: object) -> object:
         case float():
             return _finite(float(str(value)))
         case tuple():
-            return _names(value)
+            return _names(value, may_be_empty=not default)
         case _ if isinstance(value, str):
             return value
     raise ValueError(value)
@@ -193,12 +203,12 @@ def _finite(value: float) -> float:
     return value
 
 
-def _names(value: object) -> tuple[str, ...]:
+def _names(value: object, *, may_be_empty: bool) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list | tuple):
         raise TypeError(value)
     names = tuple(str(part).strip() for part in parts)
-    if not names or not all(names):
+    if not all(names) or not (names or may_be_empty):
         raise ValueError(value)
     return names
 

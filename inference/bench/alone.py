@@ -65,7 +65,7 @@ def main() -> None:
 
 def house_of(env: Mapping[str, str], assets: str) -> House:
     """Raises:
-    NotAtHand: a variable holds no price.
+    NotAtHand: a variable holds no price and no flag, or budgets are given and no ledger to hold them in.
     """
     from inference.bench.room import House
     from inference.engines.registry import USD_PER_CPU_HOUR, USD_PER_GPU_HOUR
@@ -81,13 +81,38 @@ def house_of(env: Mapping[str, str], assets: str) -> House:
     return House(
         assets=assets,
         ledger=env.get(f"{PREFIX}LEDGER", "") or str(Path(assets).parent / "ledger.db"),
+        shared=bool(env.get(f"{PREFIX}LEDGER")),
+        budgets=_budgets(env),
         models=models,
         emulator_url=env.get(f"{PREFIX}EMULATOR_URL", ""),
         render_url=env.get(f"{PREFIX}RENDER_URL", ""),
         usd_per_gpu_hour=_usd(env, f"{PREFIX}USD_PER_GPU_HOUR", USD_PER_GPU_HOUR),
         usd_per_cpu_hour=_usd(env, f"{PREFIX}USD_PER_CPU_HOUR", USD_PER_CPU_HOUR),
+        calls_hosted=_flag(env, f"{PREFIX}HOSTED"),
         environ=env,
     )
+
+
+def _budgets(env: Mapping[str, str]) -> tuple[str, ...]:
+    from inference.bench.contestant import NotAtHand
+
+    given = tuple(part.strip() for part in env.get(f"{PREFIX}BUDGETS", "").split(",") if part.strip())
+    if given and not env.get(f"{PREFIX}LEDGER"):
+        raise NotAtHand(
+            f"{PREFIX}BUDGETS is {','.join(given)!r} and would hold for this bench alone; "
+            f"set {PREFIX}LEDGER to the ledger of the line, such as out/ledger.db"
+        )
+    return given
+
+
+def _flag(env: Mapping[str, str], name: str) -> bool:
+    from inference.bench.contestant import NotAtHand
+
+    known = {"": True, "1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    given = env.get(name, "")
+    if given.lower() not in known:
+        raise NotAtHand(f"{name} is {given!r}; give true or false")
+    return known[given.lower()]
 
 
 def _usd(env: Mapping[str, str], name: str, otherwise: float) -> float:

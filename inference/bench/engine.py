@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from inference.assets import AssetStore, StoreFailed
 from inference.bench.asking import spec_of
@@ -23,12 +24,15 @@ from schemas.events import Legibility, PromptEvent, PromptRef, Render, RenderJob
 
 _log = logging.getLogger(__name__)
 
+# Of a name in an event.
+LONGEST_RUN: Final = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Studio:
     """What draws, keeps and reads the pictures of all contestants; `service` must draw without a cache.
 
-    `run` tells the jobs of this process from those of any other, so that none is taken for paid already.
+    `run` tells the jobs of this bench from those of any other, so that none is taken for paid already.
     """
 
     engines: EnginePool
@@ -38,6 +42,10 @@ class Studio:
     acceptance: Acceptance = DEFAULT
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     run: str = "bench"
+
+    def run_of(self, contestant: str) -> str:
+        """The run of one contestant's jobs: two that ask the same of one engine are each drawn for."""
+        return f"{self.run}-{contestant}"[:LONGEST_RUN]
 
 
 def live_key(resolved: Resolved, environ: Mapping[str, str]) -> str:
@@ -127,7 +135,7 @@ class EngineContestant:
 
     def _job(self, event: PromptEvent, draw: Draw) -> RenderJob:
         return RenderJob(
-            ref=PromptRef(event.source, event.id, draw.sample, self._studio.run),
+            ref=PromptRef(event.source, event.id, draw.sample, self._studio.run_of(self.name)),
             spec=spec_of(event, draw.seed),
             engine=self.name,
             purpose="final",

@@ -19,7 +19,7 @@ from inference.bench.engine import EngineContestant, Studio
 from inference.bench.journal import Stamp
 from inference.bench.machine import described
 from inference.engines.adapters import HostedEngines
-from inference.engines.ledger import LedgerError, parse_budget
+from inference.engines.ledger import LedgerError, check_budgets, parse_budget
 from inference.engines.registry import (
     USD_PER_CPU_HOUR,
     USD_PER_GPU_HOUR,
@@ -50,11 +50,14 @@ class House:
     """How this machine is set up; addresses are empty where there is none, dollars are per hour of ours.
 
     `ledger` is where hosted calls are written down, and `budgets`, as `parse_budget` takes them, hold there.
+    A ledger that others write into too is `shared`: their pictures lie elsewhere, so it is not tended by
+    what `assets` holds.
     """
 
     assets: str | Path
     models: Models
     ledger: str = field(repr=False)
+    shared: bool = False
     budgets: tuple[str, ...] = ()
     emulator_url: str = ""
     render_url: str = ""
@@ -122,21 +125,38 @@ async def open_room(
         store = _opened(house.assets)
         ocr = OcrService(readers)
         stack.push_async_callback(ocr.aclose)
-        spending = await asyncio.to_thread(_spending, house)
+        spending = await asyncio.to_thread(_spending, house, registry)
         stack.push_async_callback(spending.aclose)
         service = RenderService(engines, store, no_cache=True, spending=spending)
+        if not house.shared:
+            await stack.enter_async_context(_tended(spending, store))
         run = f"bench-{secrets.token_hex(4)}"
         studio = Studio(engines, service, store, ocr, environ=house.environ, run=run)
         yield Room(studio, registry, models, house, ocr)
 
 
-def _spending(house: House) -> Spending:
+@contextlib.asynccontextmanager
+async def _tended(spending: Spending, store: AssetStore) -> AsyncIterator[None]:
+    tending = asyncio.create_task(spending.keep_tending(store))
+    try:
+        yield
+    finally:
+        tending.cancel()
+        await asyncio.wait((tending,))
+
+
+def _spending(house: House, registry: Registry) -> Spending:
     """Raises:
-    NotAtHand: the ledger cannot be opened.
+    NotAtHand: the ledger cannot be opened, or a budget is for an engine that is none.
     """
     try:
-        return Spending.open(house.ledger, budgets=[parse_budget(text) for text in house.budgets])
-    except (LedgerError, ValueError) as error:
+        budgets = [parse_budget(text) for text in house.budgets]
+        check_budgets(budgets, registry.names)
+    except ValueError as error:
+        raise NotAtHand(f"{error} (budgets, GLYPHSTREAM_BUDGETS)") from error
+    try:
+        return Spending.open(house.ledger, budgets=budgets)
+    except LedgerError as error:
         raise NotAtHand(f"{error} (ledger, GLYPHSTREAM_LEDGER)") from error
 
 

@@ -23,6 +23,7 @@ from inference.engines.resolved import EngineUnavailable, Hosted, Local, Resolve
 from schemas.events import Spec
 
 __all__ = [
+    "OURS",
     "EngineGone",
     "EngineUnavailable",
     "Engines",
@@ -41,7 +42,7 @@ USD_PER_CPU_HOUR = 0.05
 
 
 # What these draw with is this machine: nobody is paid by the picture.
-_OURS = frozenset({"layout", "sd3_local"})
+OURS = frozenset({"layout", "sd3_local"})
 
 
 class Engines:
@@ -130,7 +131,7 @@ class Engines:
         A server of our own that may name a price is taken to work until its time-out.
         """
         entry = resolved.entry
-        if entry.adapter in _OURS:
+        if entry.adapter in OURS:
             return None
         if entry.price.per == "image":
             return entry.price.most_usd(spec.width, spec.height, len(spec.prompt.encode()))
@@ -173,11 +174,16 @@ class Engines:
             )
         if entry.adapter == "http_render" and self._url_of(entry) is None:
             return "no address is set: set GLYPHSTREAM_RENDER_URL"
-        if is_hosted and not self._calls_hosted:
+        if not self._calls_hosted and (is_hosted or self._may_be_paid(entry)):
             return "hosted engines are not called here: set GLYPHSTREAM_HOSTED to true"
         if entry.key_env and not entry.key_optional and not self._environ.get(entry.key_env):
             return f"no key is set: set {entry.key_env}"
         return None
+
+    def _may_be_paid(self, entry: Entry) -> bool:
+        """A server that wants a key, or has a price for a picture, is somebody else's."""
+        is_keyed = entry.key_env is not None and bool(self._environ.get(entry.key_env))
+        return entry.adapter == "http_render" and (is_keyed or entry.price.per == "image")
 
     def _model(self, entry: Entry) -> tuple[str, str]:
         """What is asked, and why it is another than the entry says."""

@@ -6,9 +6,10 @@ import shlex
 import sys
 from typing import Any
 
-from inference.bench.options import STANDARD_OUTPUT, options, options_of
+from inference.bench.options import STANDARD_OUTPUT, Options, options, options_of
 from streams.commands.verb import App, Failure, pass_app, verb
 from streams.runtime.errors import EXIT_USAGE
+from streams.settings import Settings
 
 
 @verb(
@@ -40,9 +41,11 @@ def command(app: App, /, **given: Any) -> int:
     from streams.routing.policy import POLICY_NAMES
 
     settings = app.settings()
+    ledger = _ledger_of_the_line(settings, asked, app)
     house = House(
         assets=settings.assets if app.flags.get("assets") else asked.out / "pictures",
-        ledger=settings.ledger or str(asked.out / "ledger.db"),
+        ledger=ledger or str(asked.out / "ledger.db"),
+        shared=bool(ledger) and not app.flags.get("assets"),
         budgets=settings.budgets,
         models=lambda registry, watch: local_models(settings, registry, watch=watch),
         emulator_url=settings.emulator_url,
@@ -60,3 +63,29 @@ def command(app: App, /, **given: Any) -> int:
         raise Failure(str(error), exit_code=EXIT_USAGE) from error
     except FAILED as error:
         raise Failure(str(error)) from error
+
+
+def _ledger_of_the_line(settings: Settings, asked: Options, app: App) -> str:
+    """Real money is held against the budgets of the line; empty where only stand-ins can cost something.
+
+    Raises:
+        SettingsError: the line's ledger is not known.
+    """
+    from streams.drawing import ledger_of, live_keys
+
+    if settings.ledger or (live_keys(settings, app.env) and _may_be_paid(asked.models)):
+        return ledger_of(settings, app.env)
+    return ""
+
+
+def _may_be_paid(models: str) -> bool:
+    from inference.engines.registry import OURS, UnknownEngine, load_registry
+
+    registry = load_registry()
+    for name in models.split(","):
+        try:
+            if registry.get(name.strip()).adapter not in OURS:
+                return True
+        except UnknownEngine:
+            return True  # a policy, or a slip that is told later
+    return False

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import math
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ def command(
     code = EXIT_USAGE if prompt is not None else EXIT_FAILED
     # Asked once more on the command line, it is another job: what this one cost is told by the ledger.
     run = f"generate-{secrets.token_hex(4)}"
-    jobs = [job for line in lines for job in _jobs(line, asked, entry.name, run, code)]
+    jobs = _apart([job for line in lines for job in _jobs(line, asked, entry.name, run, code)])
     with contextlib.ExitStack() as stack:
         if emulate:
             settings = dataclasses.replace(settings, emulator_url=stack.enter_context(emulator()))
@@ -197,6 +198,17 @@ def _jobs(line: str, asked: dict[str, Any], model: str, run: str, exit_code: int
     ]
 
 
+def _apart(jobs: Sequence[RenderJob]) -> list[RenderJob]:
+    """Where two lines ask for the same, the second is another job: without a cache it is drawn, and paid."""
+    seen = Counter[RenderJob]()
+    apart = []
+    for job in jobs:
+        seen[job] += 1
+        again = f"{job.ref.run}-{seen[job]}" if seen[job] > 1 else job.ref.run
+        apart.append(dataclasses.replace(job, ref=dataclasses.replace(job.ref, run=again)))
+    return apart
+
+
 def _as_event(line: str, asked: dict[str, Any]) -> bytes:
     if line.lstrip().startswith("{"):
         try:
@@ -211,7 +223,7 @@ async def _draw_all(
 ) -> list[Drawn]:
     bar = DrawingBar(console(stderr=True), len(jobs))
     slots = asyncio.Semaphore(batch)
-    async with open_studio(settings, out, ocr=ocr, watch=bar.watch) as studio:
+    async with open_studio(settings, out, jobs, ocr=ocr, watch=bar.watch) as studio:
         with bar:
 
             async def one(job: RenderJob) -> Drawn:

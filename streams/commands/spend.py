@@ -150,6 +150,8 @@ def _opened(app: App, address: str | None) -> Iterator[Ledger]:
     try:
         ledger = Ledger.open(place, create=False)
         try:
+            # Of calls whose workers left no other process may run to say so.
+            ledger.recover()
             yield ledger
         finally:
             ledger.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from streams.settings import Settings
 
 if TYPE_CHECKING:
     from inference.assets import AssetStore
+    from inference.engines.registry import Engines
     from inference.legibility.service import OcrService
     from inference.render import RenderService
     from inference.sd3.process import Watch
@@ -69,12 +70,14 @@ class Studio:
 
 @contextlib.asynccontextmanager
 async def open_studio(
-    settings: Settings, out: Path, *, ocr: bool, watch: Watch | None = None
+    settings: Settings, out: Path, jobs: Sequence[RenderJob], *, ocr: bool, watch: Watch | None = None
 ) -> AsyncIterator[Studio]:
-    """`watch` is told, from another thread, how far the local models are.
+    """A studio for `jobs`: the ledger is opened where one of them may cost money. `watch` is told, from
+    another thread, how far the local models are.
 
     Raises:
         Failure: the asset store cannot be opened.
+        SettingsError: the ledger cannot be opened.
     """
     from inference.engines.registry import load_registry
     from inference.render import RenderService
@@ -86,9 +89,21 @@ async def open_studio(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(engines.aclose)
         store = opened_store(settings)
-        spending = await stack.enter_async_context(spending_of(settings, store))
+        spending = None
+        if any(_may_cost(engines, job) for job in jobs):
+            spending = await stack.enter_async_context(spending_of(settings, store))
         service = RenderService(engines, store, no_cache=settings.no_cache, spending=spending)
         yield Studio(service, store, await _reader(settings, stack) if ocr else None, out)
+
+
+def _may_cost(engines: Engines, job: RenderJob) -> bool:
+    """No: this machine draws, or nobody does."""
+    from inference.engines.registry import EngineGone, EngineUnavailable
+
+    try:
+        return engines.most_usd(engines.resolve(job.engine), job.spec) is not None
+    except (EngineGone, EngineUnavailable):
+        return False
 
 
 async def _reader(settings: Settings, stack: contextlib.AsyncExitStack) -> OcrService:

@@ -42,16 +42,18 @@ def no_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 async def test_calls_that_wait_for_a_person_are_told(tmp_path: Path) -> None:
     settings = Settings(ledger=str(tmp_path / "ledger.db"))
-    assert check_ledger(settings) == Check("ledger", "ok", "none yet: nothing was spent")
+    assert check_ledger(settings, {}) == Check("ledger", "ok", "none yet: nothing was spent")
     house = House(tmp_path / "ledger.db", Clock())
     provider = Provider(answers=[Uncertain("no whole answer", billed="unknown")])
     await house.worker(provider).render(make_job())
     await house.opened[0].aclose()
-    found = check_ledger(settings)
+    found = check_ledger(settings, {})
     assert found.state == "absent"
     assert found.detail.endswith(": calls of unknown outcome: 1, without a price: 0")
-    broken = check_ledger(Settings(ledger="postgresql://nobody@127.0.0.1:1/none"))
+    broken = check_ledger(Settings(ledger="postgresql://nobody@127.0.0.1:1/none"), {})
     assert broken.state == "broken"
+    shared = check_ledger(Settings(assets="s3://posters"), {"OPENAI_API_KEY": "k"})
+    assert (shared.state, shared.fix) == ("broken", "set GLYPHSTREAM_LEDGER")
 
 
 def test_a_broker_that_can_be_started_is_absent_and_no_fault() -> None:

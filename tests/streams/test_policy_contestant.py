@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from inference.assets import AssetStore, StoreFailed
@@ -15,8 +18,10 @@ from inference.bench.plan import Draw
 from inference.bench.running import NotBegun, run
 from inference.bench.samples import Subject
 from inference.engines.base import Refused, Transient, Unsupported
-from inference.engines.registry import load_registry
-from schemas.events import PromptEvent, Spec
+from inference.engines.registry import Resolved, load_registry
+from inference.render import RenderService
+from inference.spending import Spending
+from schemas.events import PromptEvent, PromptRef, Spec
 from streams.policy_contestant import PolicyContestant
 from streams.routing.expected.advising import Advisor
 from streams.routing.expected.offering import OursPerHour, can_read, offers_here
@@ -236,6 +241,33 @@ async def test_a_reader_without_an_answer_leaves_the_final_unjudged() -> None:
     made, _ = studio()
     detail = await drawn("hosted-first", PREVIEWED, replace(made, ocr=Dead()))
     assert (detail.sample.outcome, detail.sample.accepted, detail.lines) == ("rendered", None, ())
+
+
+async def test_contestants_that_ask_the_same_of_one_engine_are_each_drawn_for(tmp_path: Path) -> None:
+    @dataclass
+    class Paid(Pool):
+        def most_usd(self, _resolved: Resolved, _spec: Spec) -> float | None:
+            return 0.04
+
+    pen = ScriptedEngine(as_asked, usd=0.04)
+    pool = Paid(defaultdict(lambda: pen), {name: hosted(name) for name in HOSTED})
+    made = studio_of(pool)
+    spending = Spending.open(str(tmp_path / "ledger.db"))
+    made = replace(made, service=RenderService(pool, made.store, no_cache=True, spending=spending))
+    for name in ("hybrid", "hosted-first"):
+        detail = await drawn(name, PRECISE, made)
+        assert (detail.sample.outcome, detail.sample.usd_hosted) == ("rendered", 0.04)
+        assert [attempt.engine for attempt in detail.attempts] == ["imagen4_remote"]
+    engine = EngineContestant("imagen4_remote", made)
+    detail = await engine.draw(PRECISE, draw_of(PRECISE, "hybrid"))
+    assert (detail.sample.outcome, detail.sample.usd_hosted) == ("rendered", 0.04)
+    assert len(pen.drawn) == 3
+    await spending.aclose()
+
+
+def test_a_run_is_no_longer_than_an_event_may_name() -> None:
+    made = studio()[0].run_of("n" * 300)
+    assert msgspec.convert({"source": "s", "id": "1", "run": made}, PromptRef).run == made
 
 
 async def test_expected_costs_are_reckoned_from_what_is_published() -> None:

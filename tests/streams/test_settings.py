@@ -124,3 +124,14 @@ def test_a_checkpoint_is_text_and_empty_unless_it_is_named(file: Path) -> None:
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="does not exist"):
         load_settings({}, {}, file=tmp_path / "none.toml")
+
+
+def test_no_budgets_may_be_said_in_the_file_and_no_readers_may_not(tmp_path: Path) -> None:
+    file = tmp_path / "some.toml"
+    file.write_text("budgets = []\n")
+    assert load_settings({}, {}, file=file).budgets == ()
+    file.write_text('budgets = ["day=20"]\n')
+    assert load_settings({}, {"GLYPHSTREAM_BUDGETS": ""}, file=file).budgets == ("day=20",)
+    file.write_text("readers = []\n")
+    with pytest.raises(SettingsError, match=r"readers is \[\]; give names"):
+        load_settings({}, {}, file=file)

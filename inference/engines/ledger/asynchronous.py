@@ -38,11 +38,14 @@ THREADS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """How many calls of unknown outcome were settled, held for a person, and left for the next time."""
+    """How many calls of unknown outcome were settled, held for a person, and left for the next time; `rows`
+    are those settled, as they are now.
+    """
 
     settled: int = 0
     held: int = 0
     left: int = 0
+    rows: tuple[Row, ...] = ()
 
 
 class AsyncLedger:
@@ -107,10 +110,12 @@ class AsyncLedger:
         """Asks for calls of unknown outcome that wait for no person, `limit` at most. Can be repeated."""
         rows = await self._done(lambda: waiting(self.ledger.database, limit=limit, held=False))
         outcomes = [await self._reconcile_one(row, look_up) for row in rows]
+        settled = tuple(row for row in outcomes if row is not None and row.state != "unknown")
         return Reconciled(
-            settled=sum(row is not None and row.state != "unknown" for row in outcomes),
+            settled=len(settled),
             held=sum(row is not None and row.state == "unknown" for row in outcomes),
             left=sum(row is None for row in outcomes),
+            rows=settled,
         )
 
     async def aclose(self) -> None:

@@ -68,8 +68,20 @@ class Database:
         except DBAPIError as error:
             # The rest are faults of ours, and would come again.
             if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-                raise LedgerUnavailable(f"ledger {self.name}: {str(error.orig).strip()}") from error
+                raise LedgerUnavailable(f"ledger {self.name}: {_in_words(error)}") from error
             raise
+
+
+def _in_words(error: DBAPIError) -> str:
+    said = str(error.orig).strip()
+    # The low byte of an extended code is the kind.
+    match getattr(error.orig, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return (
+                f"{said}; whoever only reads writes beside it too: let this user write into that folder, or "
+                "copy the file, with those beside it that end in -wal and -shm, to one where it can"
+            )
+    return said
 
 
 def _sqlite(url: URL) -> sa.Engine:

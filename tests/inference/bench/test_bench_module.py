@@ -77,3 +77,18 @@ def test_settings_come_from_the_environment() -> None:
 def test_a_price_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(NotAtHand, match=f"GLYPHSTREAM_USD_PER_CPU_HOUR is '{value}'; give dollars from 0"):
         house_of({"GLYPHSTREAM_USD_PER_CPU_HOUR": value}, "pictures")
+
+
+@pytest.mark.parametrize(("said", "calls"), [("", True), ("true", True), ("false", False), ("No", False)])
+def test_providers_are_not_called_where_hosted_engines_are_off(said: str, calls: bool) -> None:
+    assert house_of({"GLYPHSTREAM_HOSTED": said}, "out/pictures").calls_hosted is calls
+
+
+def test_budgets_hold_in_a_ledger_that_is_named() -> None:
+    env = {"GLYPHSTREAM_BUDGETS": "day=20, total=100"}
+    with pytest.raises(NotAtHand, match="set GLYPHSTREAM_LEDGER to the ledger of the line"):
+        house_of(env, "out/pictures")
+    house = house_of({**env, "GLYPHSTREAM_LEDGER": "out/ledger.db"}, "out/pictures")
+    assert (house.budgets, house.ledger) == (("day=20", "total=100"), "out/ledger.db")
+    with pytest.raises(NotAtHand, match="GLYPHSTREAM_HOSTED is 'maybe'; give true or false"):
+        house_of({"GLYPHSTREAM_HOSTED": "maybe"}, "out/pictures")

@@ -63,6 +63,24 @@ def test_a_key_calls_its_provider_unless_hosted_engines_are_off() -> None:
     assert resolved().emulated
 
 
+def test_a_server_with_a_key_may_cost_money_and_is_not_called_where_hosted_engines_are_off() -> None:
+    def model(environ: dict[str, str], *, calls_hosted: bool) -> str:
+        engines = Engines(
+            load_registry(),
+            today=lambda: dt.date(2026, 11, 23),
+            emulator_url=EMULATOR,
+            render_url="https://pictures.example/draw",
+            environ=environ,
+            calls_hosted=calls_hosted,
+        )
+        return engines.resolve("http_render").model
+
+    keyed = {"GLYPHSTREAM_RENDER_KEY": "k"}
+    assert model(keyed, calls_hosted=True) == "http_render@pictures.example/draw"
+    assert model(keyed, calls_hosted=False) == "emulator:http_render"
+    assert model({}, calls_hosted=False) == "http_render@pictures.example/draw"
+
+
 def test_without_an_emulator_the_error_says_what_is_missing_and_how_to_get_it() -> None:
     engines = make_engines(emulator_url=None)
     with pytest.raises(EngineUnavailable, match=r"sd3_local.*GLYPHSTREAM_EMULATOR_URL"):

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inference.engines.base import EngineError, Refused, Transient, Uncertain
-from inference.engines.ledger import Answer, Begun, Call, Held, Known, Ledger, Row
+from inference.engines.ledger import Answer, Begun, Call, Held, Known, Leases, Ledger, Row
 from inference.engines.ledger.tables import TALLIES
 from schemas.events import PromptRef
 from streams.commands.spend import command
@@ -27,7 +27,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(file: Path) -> Iterator[Ledger]:
-    opened = Ledger.open(str(file), clock=lambda: NOON)
+    # Leases that the verb, which goes by today's clock, does not find lapsed.
+    opened = Ledger.open(str(file), clock=lambda: NOON, leases=Leases(answer_s=100 * 366 * 86_400))
     yield opened
     opened.close()
 
@@ -201,3 +202,17 @@ def test_an_audit_that_fails_says_so_in_its_exit_code(file: Path, ledger: Ledger
     result = spend(file, "--audit", "--json")
     assert result.exit_code == 1
     assert "day 2026-11-23: $0.000001 counted, $0.159 in calls" in json.loads(result.stdout)["faults"]
+
+
+@pytest.mark.parametrize("settled_at_once", [True, False])
+def test_a_call_whose_worker_is_gone_waits_for_a_person_though_no_worker_runs(
+    file: Path, settled_at_once: bool
+) -> None:
+    ledger = Ledger.open(str(file), clock=lambda: NOON, leases=Leases(answer_s=60))
+    row = sent(ledger, call("a"))
+    if not settled_at_once:
+        (waits,) = told(file)["waiting"]
+        assert (waits["call"], waits["reserved_usd"]) == (row.name, 0.04)
+    result = spend(file, "settle", row.name, "--usd", "0.04")
+    assert (result.exit_code, result.output) == (0, f"call {row.name}: failed, $0.04\n")
+    ledger.close()

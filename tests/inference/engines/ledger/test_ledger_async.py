@@ -157,7 +157,8 @@ async def test_calls_that_wait_for_a_person_keep_no_others_from_being_asked_for(
         assert row == newest
         return PICTURE
 
-    assert await spending.reconcile(look_up, limit=2) == Reconciled(settled=1)
+    done = await spending.reconcile(look_up, limit=2)
+    assert (done.settled, done.held, done.left) == (1, 0, 0)
     assert len(waiting(spending.ledger.database, held=True)) == 3
 
 
@@ -218,7 +219,10 @@ async def test_reconciling_settles_holds_and_leaves_for_later(
                 raise Transient("502")
         return None
 
-    assert await spending.reconcile(look_up) == Reconciled(settled=1, held=1, left=1)
+    done = await spending.reconcile(look_up)
+    assert (done.settled, done.held, done.left) == (1, 1, 1)
+    (settled,) = done.rows
+    assert (settled.state, settled.settled, settled.call.ref.id) == ("image", PICTURE.micros, "found")
     assert await spending.reconcile(look_up) == Reconciled(left=1)
     assert [(row.provider_id, bool(row.held)) for row in waiting(spending.ledger.database)] == [
         ("silent", True),

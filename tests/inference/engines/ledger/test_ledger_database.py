@@ -166,3 +166,21 @@ def test_a_ledger_that_is_locked_says_so_instead_of_letting_a_call_pass(
         ledger.begin(make_call())
     other.close()
     ledger.close()
+
+
+def test_a_disk_that_cannot_be_written_is_said_with_what_to_do(tmp_path: Path) -> None:
+    """Root may write wherever a file's mode forbids it: SQLite itself is told to refuse."""
+    Ledger.open(str(tmp_path / "l.db")).close()
+    there = Database(str(tmp_path / "l.db"))
+
+    def refuse(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    sa.event.listen(there.engine, "connect", refuse)
+    refused = pytest.raises(LedgerUnavailable, match=r"readonly database; .* write into that folder, or copy")
+    with refused, there.writing() as connection:
+        connection.execute(sa.delete(metadata.tables["calls"]))
+    there.close()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(LedgerUnavailable, match=r"unable to open database file; .* write into that folder"):
+        Ledger.open(str(tmp_path / "folder"), create=False)
