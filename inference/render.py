@@ -139,24 +139,31 @@ class RenderService:
         if unkept is not None:
             progress.paid = True
             return await self._keep(unkept.work, unkept.drawn)
-        row = await self._asked_before(work)
-        if row is not None and self._before is not None:
-            told_before = await self._before.told(work.job, row)
-            if told_before is not None:
-                return told_before
-            if row.call.emulated != work.resolved.emulated:
-                # The provider was asked, and only a stand-in could be now.
-                return ended_before(work.job, row, "failed", waiting_in_words(row))
+        row, known = await self._asked_before(work)
+        if known is not None:
+            return known
         found = None if self._no_cache else await find_manifest(self._store, work.id)
-        if found is not None:
-            hit = of_manifest(work.job, found, joined(work.resolved.reason, "drawn before"), cached=True)
-            return hit if row is None or row.state == "image" else priced(hit, row)
-        return await self._draw(work, progress, row)
+        if found is None:
+            return await self._draw(work, progress, row)
+        # Another worker may have drawn it for this very job since the ledger was asked.
+        row, known = await self._asked_before(work)
+        if known is not None:
+            return known
+        hit = of_manifest(work.job, found, joined(work.resolved.reason, "drawn before"), cached=True)
+        return hit if row is None or row.state == "image" else priced(hit, row)
 
-    async def _asked_before(self, work: Work) -> Row | None:
+    async def _asked_before(self, work: Work) -> tuple[Row | None, Render | None]:
+        """The call that binds the job, if there is one, and what it came to, if that is known."""
         if self._before is None or self._engines.most_usd(work.resolved, work.spec) is None:
-            return None
-        return await self._before.find(work.job, emulated=work.resolved.emulated)
+            return None, None
+        row = await self._before.find(work.job, emulated=work.resolved.emulated)
+        if row is None:
+            return None, None
+        known = await self._before.told(work.job, row)
+        if known is None and row.call.emulated != work.resolved.emulated:
+            # The provider was asked, and only a stand-in could be now.
+            known = ended_before(work.job, row, "failed", waiting_in_words(row))
+        return row, known
 
     async def _draw(self, work: Work, progress: Progress, row: Row | None) -> Render:
         started = self._clock()

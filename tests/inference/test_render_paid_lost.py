@@ -8,7 +8,7 @@ import pytest
 
 from inference.assets import AssetStore, StoreFailed
 from inference.engines.base import Refused, Transient, Uncertain
-from inference.engines.ledger import Answer, LedgerUnavailable, Row
+from inference.engines.ledger import Answer, Call, LedgerUnavailable, Row
 from inference.engines.ledger.reporting import waiting
 from schemas.events import PromptRef
 from tests.inference.paid_house import House, Provider, make_job, stopped
@@ -295,3 +295,23 @@ async def test_a_picture_waits_for_a_store_that_is_away(
     render = await service.render(make_job())
     assert (render.outcome, render.usd, len(provider.charged)) == ("rendered", 0.04, 1)
     assert house.line().settled == 40_000
+
+
+async def test_a_picture_that_another_worker_draws_meanwhile_is_told_with_its_price(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = Provider()
+    other, service = house.worker(provider), house.worker(provider)
+    spending, looked = house.opened[-1], []
+    real = spending.last
+
+    async def last(call: Call) -> Row | None:
+        row = await real(call)
+        if not looked:
+            looked.append(row)
+            await other.render(make_job())
+        return row
+
+    monkeypatch.setattr(spending, "last", last)
+    render = await service.render(make_job())
+    assert (looked, render.outcome, render.usd, len(provider.charged)) == ([None], "rendered", 0.04, 1)
