@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 WORKERS = 3
 # More than the runtime's own bounds for draining and closing add up to.
@@ -43,6 +43,9 @@ def storm(seed: int, kills: int, pauses: int, leaves: int, *, pause_s: tuple[flo
     ]
 
 
+LAST_WORDS: Final = 4_000
+
+
 class Crew:
     """Always as many workers as there are to be; each has a log of its own in `folder`."""
 
@@ -51,15 +54,18 @@ class Crew:
         self._arguments = arguments
         self._numbers = itertools.count(1)
         self.workers: list[subprocess.Popen[bytes]] = []
+        self._logs: dict[int, Path] = {}
         self.ended = 0
 
     def start(self) -> None:
-        with (self._folder / f"w{next(self._numbers):03d}.log").open("wb") as log:
+        path = self._folder / f"w{next(self._numbers):03d}.log"
+        with path.open("wb") as log:
             command = [sys.executable, "-m", "tests.chaos.engines.worker", *self._arguments]
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         self.workers.append(process)
+        self._logs[process.pid] = path
 
     def chosen(self, pick: float) -> subprocess.Popen[bytes]:
         return self.workers[int(pick * len(self.workers))]
@@ -82,6 +88,8 @@ class Crew:
         for worker in [each for each in self.workers if each.poll() is not None]:
             self.workers.remove(worker)
             self.ended += 1
+            said = self._logs[worker.pid].read_text("utf-8", "replace")[-LAST_WORDS:]
+            sys.stderr.write(f"a worker ended by itself with {worker.returncode}:\n{said}\n")
             self.start()
 
     def stop(self) -> int:
