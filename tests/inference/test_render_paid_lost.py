@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -315,3 +316,27 @@ async def test_a_picture_that_another_worker_draws_meanwhile_is_told_with_its_pr
     monkeypatch.setattr(spending, "last", last)
     render = await service.render(make_job())
     assert (looked, render.outcome, render.usd, len(provider.charged)) == ([None], "rendered", 0.04, 1)
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+async def test_a_worker_killed_between_any_two_writes_leaves_no_picture_without_its_price(
+    house: House, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    provider = Provider()
+    # What was drawn has another id than what was asked, so there are a receipt, a pointer and a manifest.
+    provider.picture = replace(provider.picture, used={"seed": 7})
+    first, real, left = house.worker(provider), AssetStore.put_manifest, [written]
+
+    async def killed(store: AssetStore, render_id: str, data: bytes) -> None:
+        if not left[0]:
+            raise asyncio.CancelledError
+        left[0] -= 1
+        await real(store, render_id, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AssetStore, "put_manifest", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await first.render(make_job())
+    house.clock.move(91)
+    render = await house.worker(provider).render(make_job())
+    assert (render.outcome, render.usd_unknown, len(provider.charged)) == ("failed", 0.05, 1)
