@@ -15,6 +15,14 @@ from schemas.events import PromptRef
 from tests.inference.paid_house import House, Provider, make_job, stopped
 
 
+async def full(*_: object) -> None:
+    raise StoreFailed("the disk is full")
+
+
+async def silent(_row: Row, _answer: Answer) -> Row:
+    raise LedgerUnavailable("no answer")
+
+
 async def left_unsettled(house: House, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed between storing a picture and saying so."""
     service = house.worker(provider)
@@ -141,11 +149,8 @@ async def test_what_could_not_be_settled_is_settled_as_soon_as_the_ledger_is_bac
     service = house.worker(provider)
     spending = house.opened[0]
 
-    async def away(_row: Row, _answer: Answer) -> Row:
-        raise LedgerUnavailable("no answer")
-
     with monkeypatch.context() as patched:
-        patched.setattr(spending._ledger, "settle", away)
+        patched.setattr(spending._ledger, "settle", silent)
         assert (await service.render(make_job())).outcome == "refused"
     assert house.line().under_way == 1
     await spending.tend(house.store)
@@ -177,10 +182,7 @@ async def test_a_stored_picture_counts_though_the_ledger_is_away_as_it_is_found(
     await left_unsettled(house, provider, monkeypatch)
     second = house.worker(provider, no_cache=True)
 
-    async def away(_row: Row, _answer: Answer) -> Row:
-        raise LedgerUnavailable("no answer")
-
-    monkeypatch.setattr(house.opened[-1]._ledger, "settle", away)
+    monkeypatch.setattr(house.opened[-1]._ledger, "settle", silent)
     for render in (await second.render(make_job()), await second.known(make_job())):
         assert render is not None
         assert (render.outcome, render.usd) == ("rendered", 0.04)
@@ -234,11 +236,8 @@ async def test_a_picture_whose_job_never_comes_back_is_stored_when_the_store_is_
     provider = Provider()
     service = house.worker(provider)
 
-    async def away(*_: object) -> None:
-        raise StoreFailed("the disk is full")
-
     with monkeypatch.context() as patched:
-        patched.setattr(AssetStore, "put_manifest", away)
+        patched.setattr(AssetStore, "put_manifest", full)
         with pytest.raises(Transient, match="disk is full") as failed:
             await service.render(make_job())
     assert failed.value.usd_unknown == 0.04
@@ -251,10 +250,7 @@ async def test_a_paid_picture_that_cannot_be_stored_to_the_end_is_named(
 ) -> None:
     service = house.worker(Provider())
 
-    async def away(*_: object) -> None:
-        raise StoreFailed("the disk is full")
-
-    monkeypatch.setattr(AssetStore, "put_manifest", away)
+    monkeypatch.setattr(AssetStore, "put_manifest", full)
     with pytest.raises(Transient):
         await service.render(make_job())
     await house.opened.pop().aclose()

@@ -4,59 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import io
 import traceback
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
 
 import msgspec
 import pytest
-from PIL import Image
 
-from inference.engines.base import Broken, EngineError, Refused, Transient, Uncertain, Unsupported
+from inference.engines.base import Broken, Refused, Transient, Uncertain, Unsupported
 from inference.engines.entries import Registry, load_registry
 from inference.engines.http_render import HttpRenderEngine, Server
 from inference.engines.registry import Engines
 from inference.pictures import PictureError, normalise
-from schemas.events import Spec
-
-Reply = Callable[..., bytes]
-
-
-class MakeSpec(Protocol):
-    def __call__(self, prompt: str = ..., *texts: str, **changes: Any) -> Spec: ...
-
-
-class Script(Protocol):
-    url: str
-    heard: list[Any]
-
-
-Serve = Callable[[Any], Awaitable[Script]]
-
-
-def png() -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (8, 8), "navy").save(out, "PNG")
-    return out.getvalue()
-
-
-def make_engine(url: str, **changes: Any) -> HttpRenderEngine:
-    settings: dict[str, Any] = {
-        "url": url,
-        "engine": "http_render",
-        "model": "their-model",
-        "usd": lambda _width, _height, _seconds: 0.04,
-    }
-    return HttpRenderEngine(Server(**{**settings, **changes}))
-
-
-async def failure(url: str, spec: Spec, **changes: Any) -> EngineError:
-    engine = make_engine(url, **changes)
-    with pytest.raises(EngineError) as caught:
-        await engine.render(spec)
-    await engine.aclose()
-    return caught.value
+from tests.inference.engines.test_http_render import MakeSpec, Reply, Serve, failure, make_engine, png
 
 
 async def test_what_the_server_says_of_its_picture_is_believed(

@@ -2,36 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from typing import Any
 
 import pytest
 
-from inference.engines.base import Broken, EngineError
-from inference.engines.redaction import Redactor
-from inference.engines.transport import Call, Limits, Transport
+from inference.engines.base import Broken
 from tests.inference.engines.playback import (
-    KEY,
-    Player,
     playing,
     reply,
 )
-
-MIB = 1024 * 1024
-
-
-def transport(player: Player | None = None, **limits: Any) -> Transport:
-    address = player.url if player else "http://127.0.0.1:9"
-    settings = {"total_s": 5.0, "connect_s": 1.0, **limits}
-    return Transport("engine", address=address, redact=Redactor(KEY), limits=Limits(**settings))
-
-
-async def failure(transport: Transport, url: str, *, fetching: bool = False) -> EngineError:
-    call = Call(url=url, body=b"{}", headers={"Api-Key": KEY})
-    with pytest.raises(EngineError) as caught:
-        await (transport.fetch(url) if fetching else transport.send(call))
-    await transport.aclose()
-    assert KEY not in repr(caught.value) + repr(call)
-    return caught.value
+from tests.inference.engines.test_transport import MIB, failure, transport
 
 
 @pytest.mark.parametrize(
